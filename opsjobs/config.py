@@ -1,0 +1,221 @@
+"""The operator's file (opsjobs.yml): which systems there are, how to reach them, where to keep what is made.
+
+Secrets come from the environment (`${VAR}`) or from files (`..._file`), never from the text of the file itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, model_validator
+
+from opsjobs import system
+from opsjobs.declaration import Declared, FromEnvironment, did_you_mean, load
+from opsjobs.errors import ConfigError, Fault, UsageError
+from opsjobs.http import Connection
+from opsjobs.log import MASK
+from opsjobs.system import System
+
+
+def _not_inline(value: Any) -> Any:
+    if isinstance(value, str) and not isinstance(value, FromEnvironment):
+        message = "a secret does not belong into this file: write ${VARIABLE}, or use the key that ends in _file"
+        raise ValueError(message)  # noqa: TRY004 - pydantic turns only ValueError into a fault
+    return value
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an address such as https://prometheus.example.com:9090")
+    if parts.username or parts.password:
+        raise ValueError("credentials do not belong into a url: use username and password_file")
+    if parts.query or parts.fragment:
+        raise ValueError("must end with the path: no ? and no #")
+    return value.rstrip("/")
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_not_inline)]
+Url = Annotated[str, AfterValidator(_url)]
+# Names become folders and lock files.
+SystemName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+
+class PrometheusServer(Declared):
+    """How to reach something that answers the Prometheus HTTP API."""
+
+    url: Url = "http://localhost:9090"
+    """The address below which /api/v1/query is; a path is kept (Mimir: .../prometheus, a VictoriaMetrics tenant)."""
+    username: str = ""
+    password: Secret | None = None
+    password_file: Path | None = None
+    token: Secret | None = None
+    token_file: Path | None = None
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    """Sent with each request, for example X-Scope-OrgID: team-a."""
+    ca_file: Path | None = None
+    """The authority that signed the server's certificate, when the system does not know it."""
+    cert_file: Path | None = None
+    """A client certificate, with its key in `key_file`."""
+    key_file: Path | None = None
+    timeout: Annotated[float, Field(gt=0, le=600)] = 30
+    """Seconds for one query, retries among them."""
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    """How many queries at once; a Prometheus works on 20 by default, for everybody."""
+
+    @model_validator(mode="after")
+    def _one_identity(self) -> PrometheusServer:
+        if self.password and self.password_file:
+            raise ValueError("give password or password_file, not both")
+        if self.token and self.token_file:
+            raise ValueError("give token or token_file, not both")
+        if (self.token or self.token_file) and (self.username or self.password or self.password_file):
+            raise ValueError("give a token or a username with a password, not both")
+        if bool(self.username) != bool(self.password or self.password_file):
+            raise ValueError("username and password (or password_file) go together")
+        if self.key_file and not self.cert_file:
+            raise ValueError("key_file needs cert_file")
+        return self
+
+
+class Links(Declared):
+    """Where a reader of a report can go on."""
+
+    grafana: Url | None = None
+    """The address of Grafana: the profile's dashboards become links."""
+    runbooks: Url | None = None
+    """The page with the runbooks: each indicator's runbook is an anchor on it."""
+
+
+class SystemConnection(Declared):
+    """One system: its profile, and how to reach what it is measured by."""
+
+    profile: str = ""
+    """A profile that ships with opsjobs, or a path to one (.yml), relative to this file. Default: the system's name."""
+    prometheus: PrometheusServer = PrometheusServer()
+    links: Links = Links()
+
+
+class Storage(Declared):
+    """Where opsjobs keeps what it makes."""
+
+    root: Path | None = None
+    """The folder of reports and the ledger, relative to this file. Default: OPSJOBS_HOME, else the state folder."""
+    ledger: SecretStr | None = None
+    """A database URL (postgresql://user@host/name, the password by ${VARIABLE}). Default: ledger.db below the root."""
+
+
+class Config(Declared):
+    """The operator's file."""
+
+    systems: Annotated[dict[SystemName, SystemConnection], Field(min_length=1)]
+    storage: Storage = Storage()
+
+    def chosen(self, name: str) -> list[str]:
+        """The systems that `--system NAME` means: one, or each for `all`. Raises `UsageError`."""
+        if name == "all":
+            return list(self.systems)
+        if name not in self.systems:
+            raise UsageError(
+                f"no system is called '{name}'{did_you_mean(name, set(self.systems))}",
+                advice="`opsjobs config show` lists the systems of the configuration.",
+            )
+        return [name]
+
+
+RUN_SECONDS = 600
+"""How long the questions of one run may take together."""
+
+DEFAULT = Config(
+    systems={"pratikoai": SystemConnection(links=Links.model_validate({"grafana": "http://localhost:3000"}))}
+)
+"""What holds without a file: one local PratikoAI on the ports that its owners give."""
+
+
+def read(path: Path, environment: Mapping[str, str]) -> Config:
+    """The configuration in a file, its profiles checked too. Raises `ConfigError` with every fault of all of them."""
+    config = load(path, Config, environment=environment)
+    faults = list(_profile_faults(config, path))
+    if faults:
+        raise ConfigError(faults)
+    return config
+
+
+def profile(config: Config, name: str, base: Path) -> System:
+    """The profile of a system; paths are relative to `base`. Raises `ConfigError`."""
+    return system.read(config.systems[name].profile or name, base)
+
+
+def connection(server: PrometheusServer, key: str, base: Path) -> Connection:
+    """The server's connection, its secrets read from their files. `key` is where it stands. Raises `ConfigError`."""
+
+    def path(value: Path | None) -> str:
+        return str(base / value) if value else ""
+
+    password = _secret(server.password, server.password_file, base)
+    return Connection(
+        name="Prometheus",
+        key=key,
+        url=server.url,
+        auth=(server.username, password) if server.username else None,
+        token=_secret(server.token, server.token_file, base),
+        headers={key: value.get_secret_value() for key, value in server.headers.items()},
+        ca_file=path(server.ca_file),
+        cert_file=path(server.cert_file),
+        key_file=path(server.key_file),
+        timeout=server.timeout,
+        concurrency=server.concurrency,
+    )
+
+
+def shown(config: Config) -> dict[str, Any]:
+    """The effective configuration for people and programs, its secrets masked."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(inner) for key, inner in value.items() if inner not in (None, "", {})}
+        if isinstance(value, SecretStr):
+            return MASK
+        return str(value) if isinstance(value, Path) else value
+
+    content: dict[str, Any] = plain(config.model_dump())
+    return content
+
+
+def secrets(config: Config) -> Iterator[str]:
+    """Every secret that stands in the configuration, so that it can be kept out of all that is said."""
+
+    def within(value: Any) -> Iterator[str]:
+        if isinstance(value, SecretStr):
+            yield value.get_secret_value()
+        elif isinstance(value, dict):
+            for inner in value.values():
+                yield from within(inner)
+
+    yield from within(config.model_dump())
+    if config.storage.ledger:
+        yield urlsplit(config.storage.ledger.get_secret_value()).password or ""
+
+
+def _secret(value: SecretStr | None, file: Path | None, base: Path) -> str:
+    if file is None:
+        return value.get_secret_value() if value else ""
+    try:
+        return (base / file).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ConfigError(f"{base / file}: cannot be read: {reason}", advice="The file holds one secret.") from None
+
+
+def _profile_faults(config: Config, path: Path) -> Iterator[Fault]:
+    for name in config.systems:
+        try:
+            profile(config, name, path.parent)
+        except ConfigError as error:
+            if error.faults:
+                yield from error.faults
+            else:
+                yield Fault(file=str(path), line=None, path=f"systems.{name}.profile", message=error.message)

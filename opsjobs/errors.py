@@ -1,0 +1,130 @@
+"""What can go wrong, as one tree. The docstring of a class is its default message.
+
+    OpsjobsError                exit 1
+    ├── UsageError              exit 64   what was asked for makes no sense
+    ├── ConfigError             exit 78   a file an operator wrote is wrong; every fault of it at once
+    ├── SlotTaken               exit 75   another run holds this slot
+    ├── Interrupted             exit 130
+    ├── SourceError                       a source did not give what it was asked for
+    │   ├── Unreachable         transient
+    │   ├── TimedOut            transient
+    │   ├── Overloaded          transient
+    │   ├── AccessDenied        permanent
+    │   ├── QueryRejected       permanent
+    │   └── BadAnswer           permanent
+    ├── RenderError                       a report could not be turned into a format
+    ├── LedgerError                       the ledger could not be read or written
+    └── DemoError                         the demonstration could not be set up
+
+Libraries raise these; only `cli` turns them into words and an exit code, and only `runner` may catch everything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class OpsjobsError(Exception):
+    """Something went wrong."""
+
+    exit_code = 1
+    transient = False
+
+    def __init__(self, message: str | None = None, *, advice: str = "") -> None:
+        self.message = message or (type(self).__doc__ or "").strip()
+        self.advice = advice
+        super().__init__(self.message)
+
+
+class UsageError(OpsjobsError):
+    """The command was asked for something that makes no sense."""
+
+    exit_code = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """One thing that is wrong in a file an operator wrote."""
+
+    file: str
+    line: int | None
+    path: str
+    message: str
+    excerpt: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        where = f"{place}: {self.path}" if self.path else place
+        text = f"{where}: {self.message}"
+        return f"{text}\n{self.excerpt}" if self.excerpt else text
+
+
+class ConfigError(OpsjobsError):
+    """The configuration is wrong."""
+
+    exit_code = 78
+
+    def __init__(self, faults: list[Fault] | str, *, advice: str = "") -> None:
+        self.faults = [] if isinstance(faults, str) else list(faults)
+        message = faults if isinstance(faults, str) else "\n".join(str(fault) for fault in faults)
+        super().__init__(message, advice=advice)
+
+
+class SlotTaken(OpsjobsError):
+    """Another run holds this slot."""
+
+    exit_code = 75
+
+
+class Interrupted(OpsjobsError):
+    """Interrupted."""
+
+    exit_code = 130
+
+
+class SourceError(OpsjobsError):
+    """A source did not answer as it should."""
+
+
+class Unreachable(SourceError):
+    """The source cannot be reached."""
+
+    transient = True
+
+
+class TimedOut(SourceError):
+    """The source did not answer in time."""
+
+    transient = True
+
+
+class Overloaded(SourceError):
+    """The source is not able to answer now."""
+
+    transient = True
+    retry_after: float = 0.0
+    """Seconds after which the source wants to be asked again."""
+
+
+class AccessDenied(SourceError):
+    """The source refused the credentials."""
+
+
+class QueryRejected(SourceError):
+    """The source rejected the query."""
+
+
+class BadAnswer(SourceError):
+    """The source answered with something that is not an answer."""
+
+
+class RenderError(OpsjobsError):
+    """The report could not be rendered."""
+
+
+class LedgerError(OpsjobsError):
+    """The ledger cannot be used."""
+
+
+class DemoError(OpsjobsError):
+    """The demonstration cannot be set up."""

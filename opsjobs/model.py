@@ -1,0 +1,322 @@
+"""The values that travel along the spine: frozen, standard library only.
+
+Units are base units (seconds, bytes, ratio, count, per_second, or a currency code such as EUR); times are aware; what
+is not known is `None` together with a `Quality` and a reason in words, never a zero and never NaN.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, tzinfo
+from types import MappingProxyType
+
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
+
+
+class Status(enum.Enum):
+    """How a thing is. The value is the exit code of the Nagios plugin convention; the rank is what `worst` goes by."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+    UNKNOWN = 3
+
+    @property
+    def rank(self) -> int:
+        """Order of badness: UNKNOWN is worse than WARNING, because nobody can say that it is not CRITICAL."""
+        return {Status.OK: 0, Status.WARNING: 1, Status.UNKNOWN: 2, Status.CRITICAL: 3}[self]
+
+    @staticmethod
+    def worst(statuses: Iterable[Status]) -> Status:
+        """The worst of some statuses; of none at all, UNKNOWN, because nothing was looked at."""
+        return max(statuses, key=lambda status: status.rank, default=Status.UNKNOWN)
+
+
+class Quality(enum.Enum):
+    """How good the evidence for a value is. Only `OK` may support the status OK."""
+
+    OK = "ok"
+    EMPTY = "empty"
+    STALE = "stale"
+    NAN = "nan"
+    PARTIAL = "partial"
+    ERROR = "error"
+
+    @property
+    def word(self) -> str:
+        """For people, to whom a NaN is no word."""
+        return "no number" if self is Quality.NAN else self.value
+
+
+class Direction(enum.Enum):
+    """On which side of its limits a healthy value lies."""
+
+    BELOW = "below"
+    ABOVE = "above"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """A span of time, aware. A sample belongs to it when `start < time <= end`: it tells of the step before it."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise ValueError("a window needs aware times")
+        if self.seconds <= 0:
+            raise ValueError("a window ends after it starts")
+
+    @classmethod
+    def day(cls, day: date, zone: tzinfo) -> Window:
+        """The local calendar day: 23, 24 or 25 hours long."""
+        following = day + timedelta(days=1)
+        return cls(
+            start=datetime(day.year, day.month, day.day, tzinfo=zone),
+            end=datetime(following.year, following.month, following.day, tzinfo=zone),
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Length in real seconds; wall-clock subtraction would be wrong on the nights the clocks change."""
+        return self.end.timestamp() - self.start.timestamp()
+
+    def holds(self, timestamp: float) -> bool:
+        """Whether a sample taken at this Unix time belongs to the window."""
+        return self.start.timestamp() < timestamp <= self.end.timestamp()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One point: Unix time in seconds and a finite value, or None where the source sent NaN or an infinity."""
+
+    time: float
+    value: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Series:
+    """Samples in order of time, with the labels they share."""
+
+    labels: Mapping[str, str] = field(default_factory=lambda: NO_LABELS)
+    samples: tuple[Sample, ...] = ()
+
+    def within(self, window: Window) -> tuple[Sample, ...]:
+        """The samples that belong to the window."""
+        return tuple(sample for sample in self.samples if window.holds(sample.time))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a source said to one query. Any `warnings` mean that the answer may be incomplete."""
+
+    series: tuple[Series, ...] = ()
+    warnings: tuple[str, ...] = ()
+    infos: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measurement:
+    """One value in base units, or None with the reason why there is none."""
+
+    value: float | None
+    unit: str
+    at: datetime | None = None
+    quality: Quality = Quality.OK
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Threshold:
+    """Limits as data. A limit is violated strictly beyond it, so that a value on the limit is still within."""
+
+    direction: Direction
+    target: float | None = None
+    warning: float | None = None
+    critical: float | None = None
+
+    def beyond(self, value: float, limit: float | None) -> bool:
+        """Whether the value lies on the wrong side of the limit; no limit is never violated."""
+        if limit is None:
+            return False
+        return value > limit if self.direction is Direction.BELOW else value < limit
+
+    def evaluate(self, measurement: Measurement) -> Status:
+        """The status of a measurement: weak evidence can prove a fault but never health."""
+        if measurement.value is None:
+            return Status.UNKNOWN
+        if self.beyond(measurement.value, self.critical):
+            return Status.CRITICAL
+        if self.beyond(measurement.value, self.warning):
+            return Status.WARNING
+        return Status.OK if measurement.quality is Quality.OK else Status.UNKNOWN
+
+    def meets_target(self, value: float) -> bool | None:
+        """Whether the value meets the target; None without one. Targets inform, warning and critical alarm."""
+        return None if self.target is None else not self.beyond(value, self.target)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Team:
+    """Who owns a thing, and how to reach them."""
+
+    name: str
+    contact: str = ""
+    hours: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One row of a breakdown: which member, how much, in the unit of its indicator."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IndicatorResult:
+    """One indicator over one window."""
+
+    id: str
+    title: str
+    group: str
+    unit: str
+    summary: str
+    threshold: Threshold
+    measurement: Measurement
+    status: Status
+    coverage: float
+    """Share of the window's steps that have a value, 0 to 1."""
+    attainment: float | None = None
+    """Share of those steps that met the target, 0 to 1; None without a target or without values."""
+    day_before: float | None = None
+    week_before: float | None = None
+    series: Series = field(default_factory=Series)
+    """The whole range that was read, from seven days before the window to its end."""
+    breakdown: tuple[Share, ...] = ()
+    breakdown_by: str = ""
+    chart: bool = False
+    team: Team = field(default_factory=lambda: Team(name=""))
+    description: str = ""
+    dashboard: str = ""
+    runbook: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outage:
+    """A span in which a member was down, or in which nothing is known of it."""
+
+    start: datetime
+    end: datetime
+    known: bool
+    """True: it was measured and down. False: it was not measured."""
+    ended: bool
+    """False when it lasts to the end of the window."""
+
+    @property
+    def seconds(self) -> float:
+        """Length in real seconds."""
+        return self.end.timestamp() - self.start.timestamp()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComponentResult:
+    """One member of a component (an instance) over one window."""
+
+    id: str
+    title: str
+    member: str
+    status: Status
+    availability: float | None
+    """Share of the measured time in which it was up, 0 to 1; None when nothing was measured."""
+    coverage: float
+    outages: tuple[Outage, ...] = ()
+    reason: str = ""
+    team: Team = field(default_factory=lambda: Team(name=""))
+    runbook: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """Something that needs a person. One cause is one finding; what it explains is listed in it."""
+
+    subject: str
+    """Stable identity: `indicator:ID`, `component:ID`, `metric:NAME` or `source:NAME`."""
+    status: Status
+    title: str
+    detail: str
+    explains: tuple[str, ...] = ()
+    """Titles of what else is wrong because of this."""
+    team: Team = field(default_factory=lambda: Team(name=""))
+    dashboard: str = ""
+    runbook: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gap:
+    """A named hole in a report: what is missing, why, and what to do about it."""
+
+    source: str
+    reason: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """How a number came about, so that it can be re-run by hand."""
+
+    subject: str
+    title: str
+    source: str
+    query: str
+    method: str
+    quality: Quality
+    start: datetime | None
+    """Start of the range that was asked for; None for an instant query."""
+    end: datetime
+    step: float | None = None
+    """Seconds; None for an instant query."""
+    sample_at: datetime | None = None
+    coverage: float | None = None
+    reason: str = ""
+
+
+class Outcome(enum.Enum):
+    """How a run ended."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Artifact:
+    """A file that a run made."""
+
+    path: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """One execution of a job for one system and slot."""
+
+    id: str
+    system: str
+    job: str
+    slot: str
+    started_at: datetime
+    finished_at: datetime | None = None
+    outcome: Outcome = Outcome.RUNNING
+    status: Status | None = None
+    host: str = ""
+    pid: int = 0
+    error: str = ""
+    artifacts: tuple[Artifact, ...] = ()

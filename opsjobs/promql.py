@@ -1,0 +1,109 @@
+"""Reading PromQL without asking a server: is it valid, where does it break, which metrics does it name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import promql_parser
+
+STEP = "$step"
+"""Placeholder in declared queries for the step of their range, so that windows and steps always match."""
+
+_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[A-Za-z_:$][\w:$]*|[\d.]+[A-Za-z]*|[=!<>]=|=~|!~|\S')
+_CLOSER = {"(": ")", "[": "]", "{": "}"}
+# What could stand next in a query that is valid as far as it goes.
+_STUBS = ("", "x", "1", "5m", "m", " 5m", '"x"', '="x"', ",x", "(x)", "[5m]", "(x[5m])", "(0.5,x)", "(0.5,x[5m])")
+
+
+class InvalidQuery(ValueError):
+    """A query that is not PromQL: `message` says why, `column` (from 0) where the first unusable token stands."""
+
+    def __init__(self, query: str, message: str, column: int) -> None:
+        self.query = query
+        self.column = column
+        super().__init__(message)
+
+    @property
+    def excerpt(self) -> str:
+        """The line of the query that breaks, with a caret below the place."""
+        before = self.query[: self.column]
+        start = before.rfind("\n") + 1
+        line = self.query[start:].split("\n", 1)[0]
+        return f"    {line}\n    {' ' * (self.column - start)}^"
+
+
+def at_step(query: str, step: int) -> str:
+    """The query with every `$step` replaced by a duration of so many seconds."""
+    return query.replace(STEP, f"{step}s")
+
+
+def check(query: str) -> None:
+    """Raise `InvalidQuery` when the query, placeholders filled, is not PromQL."""
+    try:
+        promql_parser.parse(at_step(query, 300))
+    except ValueError as error:
+        raise InvalidQuery(query, str(error), _breaking_point(query)) from None
+
+
+def metrics(query: str) -> tuple[str, ...]:
+    """The names of the metrics that the query selects, sorted; of a valid query."""
+    names: set[str] = set()
+
+    def visit(expression: promql_parser.Expr) -> None:
+        if isinstance(expression, promql_parser.MatrixSelector):
+            expression = expression.vector_selector
+        if isinstance(expression, promql_parser.VectorSelector) and expression.name:
+            names.add(expression.name)
+
+    promql_parser.walk(promql_parser.parse(at_step(query, 300)), visit)
+    return tuple(sorted(names))
+
+
+def quote(value: str) -> str:
+    """A label value as a PromQL string literal."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _breaking_point(query: str) -> int:
+    """Column of the token after the longest prefix that something could make valid; the end when only that is missing.
+
+    The parser gives no positions, so each prefix is tried with what could follow it, the longest first.
+    """
+    following = len(query)
+    for token in reversed(list(_TOKEN.finditer(query))):
+        if _viable(query[: token.end()]):
+            return following
+        following = token.start()
+    return following
+
+
+def _viable(prefix: str) -> bool:
+    return any(_parses(prefix + stub + closers) for stub in _STUBS for closers in _closers(prefix + stub))
+
+
+def _parses(query: str) -> bool:
+    try:
+        promql_parser.parse(at_step(query, 300))
+    except ValueError:
+        return False
+    return True
+
+
+def _closers(text: str) -> Iterator[str]:
+    """The brackets that close what the text leaves open, also with a range where a selector ends."""
+    closers = "".join(reversed(list(_open_brackets(text))))
+    yield closers
+    inner = 1 if closers.startswith("}") else 0
+    yield closers[:inner] + "[5m]" + closers[inner:]
+
+
+def _open_brackets(text: str) -> Iterator[str]:
+    waiting: list[str] = []
+    for token in _TOKEN.finditer(text):
+        if token.group() in _CLOSER:
+            waiting.append(_CLOSER[token.group()])
+        elif waiting and token.group() == waiting[-1]:
+            waiting.pop()
+    yield from waiting

@@ -1,0 +1,173 @@
+from pathlib import Path
+
+import pytest
+
+from opsjobs import promql, system
+from opsjobs.declaration import parse
+from opsjobs.errors import ConfigError
+from opsjobs.model import Direction
+from opsjobs.system import System
+
+PROFILE = """
+title: Shop
+zone: Europe/Rome
+teams:
+  web: {contact: web@example.com}
+  sales: {}
+components:
+  api: {title: API, up: 'up{job="api"}', team: web}
+dashboards:
+  main: {title: Main, path: /d/main}
+metrics:
+  orders_total: {type: counter, component: api}
+  latency_seconds: {type: histogram, component: api}
+groups:
+  shop:
+    title: Shop
+    team: web
+    dashboard: main
+    runbook: shop
+    indicators:
+      orders:
+        title: Orders
+        query: sum(increase(orders_total[$step]))
+        unit: count
+        healthy: above
+        warning: 10
+        summary: sum
+        team: sales
+      slow:
+        title: Share of slow requests
+        numerator: sum(increase(latency_seconds_bucket{le="1"}[$step]))
+        denominator: sum(increase(latency_seconds_count[$step]))
+        unit: ratio
+        healthy: above
+"""
+
+
+def read(text=PROFILE):
+    return parse(text, System, context=system._names, name="shop.yml")
+
+
+def faults(old, new):
+    assert old in PROFILE
+    with pytest.raises(ConfigError) as caught:
+        read(PROFILE.replace(old, new))
+    return [(fault.path, fault.message) for fault in caught.value.faults]
+
+
+def test_an_indicator_takes_from_its_group_what_it_does_not_say():
+    orders, slow = (declared.spec for declared in read().indicators)
+    assert (orders.team, orders.dashboard, orders.runbook) == ("sales", "main", "shop")
+    assert (slow.team, slow.dashboard, slow.runbook) == ("web", "main", "shop")
+
+
+def test_the_step_of_a_query_is_the_step_of_its_range():
+    orders, _ = (declared.spec for declared in read().indicators)
+    assert orders.promql == "sum(increase(orders_total[300s]))"
+
+
+def test_a_ratio_asks_for_both_parts_in_one_valid_query():
+    _, slow = (declared.spec for declared in read().indicators)
+    assert slow.method == "ratio"
+    promql.check(slow.promql)
+    assert promql.metrics(slow.promql) == ("latency_seconds_bucket", "latency_seconds_count")
+
+
+def test_a_slip_in_a_metric_is_found_with_a_hint():
+    ((path, message),) = faults("sum(increase(orders_total", "sum(increase(order_total")
+    assert path == "groups.shop.indicators.orders.query"
+    assert message == "'order_total' is not declared under metrics; did you mean 'orders_total'?"
+
+
+def test_only_the_parts_of_a_histogram_are_derived():
+    ((_, message),) = faults("orders_total[$step]", "orders_total_bucket[$step]")
+    assert message.startswith("'orders_total_bucket' is not declared")
+    assert read().family("latency_seconds_count") == "latency_seconds"
+    assert read().family("orders") is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "message"),
+    [
+        ("team: sales", "team: sale", "groups.shop.indicators.orders.team", "did you mean 'sales'?"),
+        ("dashboard: main", "dashboard: man", "groups.shop.dashboard", "did you mean 'main'?"),
+        ("component: api}\n  lat", "component: app}\n  lat", "metrics.orders_total.component", "did you mean 'api'?"),
+        ("unit: count", "unit: pieces", "groups.shop.indicators.orders.unit", "is no unit"),
+        ("zone: Europe/Rome", "zone: Europe/Roma", "zone", "is no time zone"),
+        ("zone: Europe/Rome", "zone: ../../etc/passwd", "zone", "is no time zone"),
+        ("        summary: sum", "        step: 7m", "groups.shop.indicators.orders.step", "does not divide an hour"),
+        (
+            "        warning: 10",
+            "        warning: 10\n        critical: 20",
+            "groups.shop.indicators.orders",
+            "good to bad",
+        ),
+        ("        summary: sum", "        summary: ratio", "groups.shop.indicators.orders", "needs numerator"),
+        ("        query: sum", "        numerator: sum", "groups.shop.indicators.orders", "give either query, or"),
+    ],
+)
+def test_a_fault_is_named_with_its_path_and_a_way_out(old, new, path, message):
+    found = faults(old, new)
+    assert any(where == path and message in what for where, what in found), found
+
+
+def test_an_indicator_stands_in_one_group_only():
+    twice = (
+        PROFILE
+        + "  more: {title: More, team: web, indicators: {orders: {title: O, query: up, unit: count, healthy: above}}}\n"
+    )
+    with pytest.raises(ConfigError, match="'orders' stands in two groups"):
+        read(twice)
+
+
+def test_every_shipped_profile_is_without_faults():
+    assert "pratikoai" in system.shipped()
+    for name in system.shipped():
+        assert list(system.read(name, Path()).indicators)
+
+
+def test_an_unknown_profile_is_told_with_the_nearest_name():
+    with pytest.raises(ConfigError, match="no profile is called 'pratiko'; did you mean 'pratikoai'"):
+        system.read("pratiko", Path())
+
+
+def test_a_profile_of_ones_own_is_read_relative_to_the_configuration(tmp_path):
+    (tmp_path / "shop.yml").write_text(PROFILE)
+    assert system.read("shop.yml", tmp_path).title == "Shop"
+
+
+class TestPratikoai:
+    """The truths of the owners' own description."""
+
+    @pytest.fixture
+    def specs(self):
+        return {name: spec for name, _, spec in system.read("pratikoai", Path()).indicators}
+
+    @pytest.mark.parametrize(
+        ("name", "direction", "target", "warning", "critical"),
+        [
+            ("user_cost", "below", 2.00, None, 2.50),
+            ("cost_spike", "below", None, 0.5, None),
+            ("llm_cost_day", "below", None, 100, None),
+            ("mrr", "above", 25_000, 20_000, None),
+            ("active_subscriptions", "above", 50, None, None),
+            ("payment_success", "above", 0.95, None, 0.95),
+            ("churn", "below", None, 0.10, None),
+            ("signups", "above", None, 1, None),
+            ("api_p95", "below", 2, None, 5),
+            ("cache_hit_ratio", "above", 0.80, 0.70, None),
+            ("db_connections", "below", None, 0.80, None),
+            ("error_rate", "below", 0.01, None, 0.05),
+            ("uptime", "above", 0.999, 0.999, None),
+            ("failed_logins", "below", None, None, 0.1),
+        ],
+    )
+    def test_the_limits_are_those_of_the_seed(self, specs, name, direction, target, warning, critical):
+        spec = specs[name]
+        found = (spec.healthy, spec.target, spec.warning, spec.critical)
+        assert found == (Direction(direction), target, warning, critical)
+
+    def test_every_indicator_has_a_team_a_dashboard_and_a_runbook(self, specs):
+        for name, spec in specs.items():
+            assert spec.team and spec.dashboard and spec.runbook, name
