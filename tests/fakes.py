@@ -1,0 +1,54 @@
+"""Fakes implement the protocol of the real thing and pass the same contract suite (tests/contract)."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from opsjobs.errors import QueryRejected, SourceError
+from opsjobs.http import Deadline
+from opsjobs.model import Answer, Sample, Series
+from opsjobs.sources import Question
+
+_LOOKBACK = 300
+_NAME = re.compile(r"[A-Za-z_:][\w:]*")
+
+
+class FakeMetrics:
+    """Answers selectors by name from samples in memory; any other query from `canned`, or not at all."""
+
+    name = "Prometheus"
+    concurrency = 4
+
+    def __init__(
+        self,
+        series: Mapping[str, Sequence[tuple[float, float]]] | None = None,
+        canned: Callable[[Question], Answer | SourceError | None] = lambda _: None,
+    ) -> None:
+        self.series = series or {}
+        self.canned = canned
+        self.asked: list[Question] = []
+
+    def ask(self, question: Question, deadline: Deadline) -> Answer:
+        """The answer that Prometheus would give to a plain selector; canned answers come first."""
+        self.asked.append(question)
+        answer = self.canned(question)
+        if isinstance(answer, SourceError):
+            raise answer
+        if answer is not None:
+            return answer
+        if not _NAME.fullmatch(question.query):
+            raise QueryRejected(f"Prometheus rejected the query (HTTP 400): {question.query}")
+        if question.query not in self.series:
+            return Answer()
+        times = [question.at.timestamp()]
+        if question.window is not None:
+            start, end = question.window.start.timestamp(), question.window.end.timestamp()
+            times = [start + question.step * number for number in range(1, int((end - start) // question.step) + 1)]
+        samples = tuple(sample for time in times if (sample := self._at(question.query, time)) is not None)
+        return Answer(series=(Series(labels={"__name__": question.query}, samples=samples),) if samples else ())
+
+    def _at(self, name: str, time: float) -> Sample | None:
+        recent = [value for at, value in self.series[name] if time - _LOOKBACK < at <= time]
+        if not recent:
+            return None
+        finite = recent[-1] == recent[-1] and abs(recent[-1]) != float("inf")
+        return Sample(time, recent[-1] if finite else None)
