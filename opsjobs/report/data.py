@@ -1,0 +1,181 @@
+"""JSON for programs: what the report says, complete and in base units. Described in docs/report-json.md.
+
+Raw samples are not repeated; the evidence of each number holds the query that gives them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
+
+from opsjobs.model import ComponentResult, Evidence, Finding, Gap, IndicatorResult, Team, Threshold, Window
+from opsjobs.report import filters
+from opsjobs.report.document import Block, Chart, ComponentTable, IndicatorTable, Report, Section
+
+SCHEMA = 1
+"""Version of the form; it grows when a field changes its meaning or goes away, not when one is added."""
+
+Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
+
+
+def render(report: Report) -> bytes:
+    """The report as UTF-8 JSON with sorted keys; a number that is not finite is an error, not NaN."""
+    text = json.dumps(document(report), allow_nan=False, ensure_ascii=False, indent=1, sort_keys=True)
+    return (text + "\n").encode()
+
+
+def document(report: Report) -> Json:
+    """The report as JSON values; times in its zone, with offset."""
+    zone = filters.zone_of(report)
+    return {
+        "schema": SCHEMA,
+        "job": report.job,
+        "system": report.system,
+        "system_title": report.system_title,
+        "title": report.title,
+        "slot": report.slot,
+        "window": _window(report.window, zone),
+        "zone": report.zone,
+        "status": report.status.name,
+        "complete": report.complete,
+        "verdict": report.verdict,
+        "tally": [{"name": name, "value": value} for name, value in report.tally],
+        "findings": [_finding(finding) for finding in report.findings],
+        "sections": [_section(section, zone) for section in report.sections],
+        "gaps": [_gap(gap) for gap in report.gaps],
+        "evidence": [_evidence(item, zone) for item in report.evidence],
+    }
+
+
+def _finding(finding: Finding) -> Json:
+    return {
+        "subject": finding.subject,
+        "status": finding.status.name,
+        "title": finding.title,
+        "detail": finding.detail,
+        "explains": finding.explains,
+        "team": _team(finding.team),
+        "dashboard": finding.dashboard,
+        "runbook": finding.runbook,
+    }
+
+
+def _section(section: Section, zone: tzinfo) -> Json:
+    return {
+        "id": section.id,
+        "title": section.title,
+        "note": section.note,
+        "blocks": [_block(block, zone) for block in section.blocks],
+    }
+
+
+def _block(block: Block, zone: tzinfo) -> Json:
+    if isinstance(block, IndicatorTable):
+        return {"kind": "indicators", "rows": [_indicator(row, zone) for row in block.rows]}
+    if isinstance(block, ComponentTable):
+        return {"kind": "components", "rows": [_component(row, zone) for row in block.rows]}
+    return {"kind": "charts", "charts": [_chart(chart, zone) for chart in block.charts]}
+
+
+def _indicator(row: IndicatorResult, zone: tzinfo) -> Json:
+    return {
+        "id": row.id,
+        "title": row.title,
+        "group": row.group,
+        "unit": row.unit,
+        "summary": row.summary,
+        "description": row.description,
+        "status": row.status.name,
+        "value": row.measurement.value,
+        "at": _time(row.measurement.at, zone),
+        "quality": row.measurement.quality.value,
+        "reason": row.measurement.reason,
+        "threshold": _threshold(row.threshold),
+        "coverage": row.coverage,
+        "attainment": row.attainment,
+        "day_before": row.day_before,
+        "week_before": row.week_before,
+        "breakdown_by": row.breakdown_by,
+        "breakdown": [{"name": share.name, "value": share.value} for share in row.breakdown],
+        "team": _team(row.team),
+        "dashboard": row.dashboard,
+        "runbook": row.runbook,
+    }
+
+
+def _component(row: ComponentResult, zone: tzinfo) -> Json:
+    return {
+        "id": row.id,
+        "title": row.title,
+        "member": row.member,
+        "status": row.status.name,
+        "availability": row.availability,
+        "coverage": row.coverage,
+        "reason": row.reason,
+        "outages": [
+            {
+                "start": _time(span.start, zone),
+                "end": _time(span.end, zone),
+                "seconds": span.seconds,
+                "known": span.known,
+                "ended": span.ended,
+            }
+            for span in row.outages
+        ],
+        "team": _team(row.team),
+        "runbook": row.runbook,
+    }
+
+
+def _chart(chart: Chart, zone: tzinfo) -> Json:
+    return {
+        "title": chart.title,
+        "unit": chart.unit,
+        "summary": chart.summary,
+        "window": _window(chart.window, zone),
+        "lines": [{"name": line.name, "emphasis": line.emphasis} for line in chart.lines],
+        "limits": [{"name": mark.name, "value": mark.value, "status": mark.status.name} for mark in chart.limits],
+    }
+
+
+def _gap(gap: Gap) -> Json:
+    return {"source": gap.source, "reason": gap.reason, "advice": gap.advice}
+
+
+def _evidence(item: Evidence, zone: tzinfo) -> Json:
+    return {
+        "subject": item.subject,
+        "title": item.title,
+        "source": item.source,
+        "query": item.query,
+        "method": item.method,
+        "quality": item.quality.value,
+        "start": _time(item.start, zone),
+        "end": _time(item.end, zone),
+        "step": item.step,
+        "sample_at": _time(item.sample_at, zone),
+        "coverage": item.coverage,
+        "reason": item.reason,
+    }
+
+
+def _threshold(threshold: Threshold) -> Json:
+    return {
+        "direction": threshold.direction.value,
+        "target": threshold.target,
+        "warning": threshold.warning,
+        "critical": threshold.critical,
+    }
+
+
+def _team(team: Team) -> Json:
+    return {"name": team.name, "contact": team.contact, "hours": team.hours}
+
+
+def _window(window: Window, zone: tzinfo) -> Json:
+    return {"start": _time(window.start, zone), "end": _time(window.end, zone), "seconds": window.seconds}
+
+
+def _time(time: datetime | None, zone: tzinfo) -> str | None:
+    return None if time is None else time.astimezone(zone).isoformat()

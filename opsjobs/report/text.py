@@ -1,0 +1,259 @@
+"""Plain text, at most 96 columns: the same report in the same order for terminals and mail."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from datetime import tzinfo
+from itertools import groupby
+from typing import TypeVar
+
+from opsjobs import words
+from opsjobs.model import ComponentResult, Evidence, Finding, Gap, IndicatorResult, Quality, Status, Team
+from opsjobs.report import filters, hygiene
+from opsjobs.report.document import Block, Chart, Charts, ComponentTable, IndicatorTable, Report
+
+WIDTH = 96
+_GUTTER = "  "
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|pp|µs|ms|s|min|h|days|B|[KMGT]iB)(?:\W|$))")
+"""The blank between a number and its unit, where a line must not break."""
+
+Row = TypeVar("Row")
+
+
+def render(report: Report) -> bytes:
+    """The report as UTF-8 text, lines ending in a line feed."""
+    zone = filters.zone_of(report)
+    lines = [
+        *_head(report, zone),
+        *_findings(report),
+        *(line for section in report.sections for line in _section(section.title, section.note, section.blocks, zone)),
+        *_gaps(report.gaps),
+        *_quality(report.evidence),
+        *_appendix(report.evidence, zone),
+    ]
+    text = "\n".join(line.rstrip() for line in lines).strip("\n") + "\n"
+    # Non-breaking spaces of whatever width look like spaces but cannot be searched for.
+    return text.translate(dict.fromkeys(map(ord, "\u00a0\u2007\u202f"), " ")).encode()
+
+
+def _head(report: Report, zone: tzinfo) -> list[str]:
+    state = report.status.name if report.complete else f"{report.status.name}, PARTIAL"
+    width = max((len(name) for name, _ in report.tally), default=0)
+    return [
+        *_wrap(f"{state}: {report.verdict}"),
+        *_wrap(f"{report.system_title}, {report.title}"),
+        *_wrap(f"{filters.period(report.window, zone)}, {report.zone}"),
+        "",
+        *(line for name, value in report.tally for line in _wrap(f"{name:{width}}{_GUTTER}{value}", " " * (width + 2))),
+    ]
+
+
+def _findings(report: Report) -> list[str]:
+    lines = [*_heading("What needs a person"), ""]
+    if not report.findings:
+        calm = report.complete and report.status is Status.OK
+        return [
+            *lines,
+            "Nothing today." if calm else "No finding was raised. Gaps and Data quality say what is missing.",
+        ]
+    shown, hidden = hygiene.shortlist(report.findings, lambda finding: finding.status.rank)
+    for number, finding in enumerate(shown, start=1):
+        lines += [*([""] if number > 1 else []), *_finding(number, finding)]
+    return lines + _more(hidden)
+
+
+def _finding(number: int, finding: Finding) -> list[str]:
+    indent = " " * 4
+    said = [
+        finding.detail,
+        f"Also because of this: {'; '.join(finding.explains)}" if finding.explains else "",
+        _who(finding.team),
+        f"Runbook: {finding.runbook}" if finding.runbook else "",
+        f"Dashboard: {finding.dashboard}" if finding.dashboard else "",
+    ]
+    head = _wrap(f"{f'{number}.':<4}{finding.status.name}: {finding.title}", indent)
+    return [*head, *(line for text in said if text for line in _wrap(indent + text, indent))]
+
+
+def _section(title: str, note: str, blocks: Iterable[Block], zone: tzinfo) -> list[str]:
+    lines = _heading(title) + (["", *_wrap(note)] if note else [])
+    for block in blocks:
+        if isinstance(block, IndicatorTable):
+            lines += _indicators(block, title)
+        elif isinstance(block, ComponentTable):
+            lines += _components(block)
+        elif isinstance(block, Charts):
+            lines += _charts(block, zone)
+    return lines
+
+
+def _indicators(block: IndicatorTable, heading: str) -> list[str]:
+    shown, hidden = hygiene.shortlist(block.rows, lambda row: row.status.rank)
+    lines: list[str] = []
+    for group, members in groupby(shown, key=lambda row: row.group):
+        lines += ["", *([] if group == heading else [group])]
+        lines += _table(
+            ("Indicator", "Value", "Status", "Target and limits", "vs day", "vs week", "Held"),
+            members,
+            _indicator,
+            _aside,
+            right=(1, 4, 5, 6),
+        )
+    return lines + _more(hidden)
+
+
+def _indicator(row: IndicatorResult) -> tuple[str, ...]:
+    missed = ", missed" if filters.misses_target(row) else ""
+    aim = [f"target {filters.target(row.threshold, row.unit)}{missed}"] if row.threshold.target is not None else []
+    alarms = [f"{name} {beyond}" for name, beyond in filters.limits(row.threshold, row.unit)]
+    now = row.measurement.value
+    untargeted = row.attainment is None and row.threshold.target is None
+    return (
+        row.title,
+        words.measured(row),
+        row.status.name,
+        "\n".join(aim + alarms),
+        words.change(now, row.day_before, row.unit),
+        words.change(now, row.week_before, row.unit),
+        "" if untargeted else words.percent(row.attainment),
+    )
+
+
+def _aside(row: IndicatorResult) -> list[str]:
+    said = [*filters.remarks(row), *([filters.breakdown(row)] if row.breakdown else [])]
+    return [line for text in said for line in _wrap("    " + text, "    ")]
+
+
+def _components(block: ComponentTable) -> list[str]:
+    def cells(row: ComponentResult) -> tuple[str, ...]:
+        up, seen = words.percent(row.availability), words.percent(row.coverage)
+        return row.title, row.member, row.status.name, up, seen
+
+    def aside(row: ComponentResult) -> list[str]:
+        said = [row.reason] if row.reason else []
+        if row.status is not Status.OK:
+            said += [_who(row.team), *([f"Runbook: {row.runbook}"] if row.runbook else [])]
+        return [line for text in said for line in _wrap("    " + text, "    ")]
+
+    shown, hidden = hygiene.shortlist(block.rows, lambda row: row.status.rank)
+    headers = ("Component", "Member", "Status", "Up", "Measured")
+    return ["", *_table(headers, shown, cells, aside, right=(3, 4)), *_more(hidden)]
+
+
+def _charts(block: Charts, zone: tzinfo) -> list[str]:
+    shown, hidden = hygiene.shortlist(block.charts, lambda _: 0)
+    lines = [""]
+    for chart in shown:
+        lines += _wrap(f"Chart: {chart.title}. {chart.summary or _extremes(chart, zone)}", "    ")
+    return lines + _more(hidden)
+
+
+def _extremes(chart: Chart, zone: tzinfo) -> str:
+    values = [sample.value for line in chart.lines for sample in line.samples if sample.value is not None]
+    low, high = min(values, default=None), max(values, default=None)
+    span = f"from {words.quantity(low, chart.unit)} to {words.quantity(high, chart.unit)}"
+    return f"{filters.period(chart.window, zone)}: {span if values else words.NO_DATA}"
+
+
+def _gaps(gaps: Sequence[Gap]) -> list[str]:
+    if not gaps:
+        return []
+    shown, hidden = hygiene.shortlist(gaps, lambda _: 0)
+    lines = [*_heading("Gaps"), "", "What this report could not see.", ""]
+    for gap in shown:
+        lines += _wrap(f"- {gap.source}: {gap.reason}{f' {gap.advice}' if gap.advice else ''}", "  ")
+    return lines + _more(hidden)
+
+
+def _quality(evidence: Sequence[Evidence]) -> list[str]:
+    bad = [item for item in evidence if item.quality is not Quality.OK]
+    shown, hidden = hygiene.shortlist(bad, lambda _: 0)
+    lines = [*_heading("Data quality"), ""]
+    if shown:
+        headers = ("Query", "Answer", "Coverage", "Reason")
+        lines += _table(headers, shown, _answer, right=(2,)) + _more(hidden) + [""]
+    good = len(evidence) - len(bad)
+    return [*lines, f"{good} of {len(evidence)} queries ok." if evidence else "No query was made."]
+
+
+def _answer(item: Evidence) -> tuple[str, ...]:
+    return item.title, item.quality.word, words.percent(item.coverage), item.reason
+
+
+def _appendix(evidence: Sequence[Evidence], zone: tzinfo) -> list[str]:
+    if not evidence:
+        return []
+    shown, hidden = hygiene.shortlist(evidence, lambda item: item.quality is not Quality.OK)
+    lines = [*_heading("Appendix"), "", "How each number came about, to run it by hand."]
+    for item in shown:
+        asked = f"at {filters.instant(item.end, zone)}"
+        if item.start is not None:
+            asked = f"from {filters.instant(item.start, zone)} to {filters.instant(item.end, zone)}"
+            asked += f", every {words.limit(item.step, 'seconds')}" if item.step is not None else ""
+        sample = f" Sample of {filters.instant(item.sample_at, zone)}." if item.sample_at is not None else ""
+        answer = ", ".join(filter(None, (item.quality.word, item.reason)))
+        lines += ["", *_wrap(f"{item.title} ({item.source})")]
+        # A query is never wrapped: it is there to be copied.
+        lines += ["    " + line for line in item.query.splitlines()]
+        lines += _wrap(f"  {asked}.{sample} Answer: {answer}. {item.method}", "  ")
+    return lines + _more(hidden)
+
+
+def _who(team: Team) -> str:
+    return f"Team: {', '.join(filter(None, (team.name, team.contact, team.hours)))}" if team.name else "Team: no team"
+
+
+def _heading(title: str) -> list[str]:
+    lines = _wrap(title.upper())
+    return ["", "", *lines, "-" * max(map(len, lines))]
+
+
+def _more(hidden: int) -> list[str]:
+    return [f"+{hidden:,} more, see report.json"] if hidden else []
+
+
+def _wrap(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(_UNIT.sub("\u00a0", text), WIDTH, subsequent_indent=indent, break_on_hyphens=False) or [""]
+
+
+def _table(
+    headers: Sequence[str],
+    rows: Iterable[Row],
+    cells: Callable[[Row], Sequence[str]],
+    aside: Callable[[Row], list[str]] = lambda _: [],
+    *,
+    right: Sequence[int] = (),
+) -> list[str]:
+    """Aligned columns; the widest give way until all fit, wrapping their words."""
+    kept = list(rows)
+    body = [tuple(cells(row)) for row in kept]
+    widths = [
+        max(len(line) for cell in column for line in cell.splitlines() or [""])
+        for column in zip(headers, *body, strict=True)
+    ]
+    room = WIDTH - len(_GUTTER) * (len(headers) - 1)
+    while sum(widths) > room:
+        widths[widths.index(max(widths))] -= 1
+    lines = [*_row(headers, widths, right), _GUTTER.join("-" * width for width in widths)]
+    for row, written in zip(kept, body, strict=True):
+        lines += _row(written, widths, right) + aside(row)
+    return lines
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> list[str]:
+    columns = [
+        [piece for line in cell.splitlines() for piece in textwrap.wrap(line, width)] or [""]
+        for cell, width in zip(cells, widths, strict=True)
+    ]
+    lines = []
+    for depth in range(max(map(len, columns))):
+        pieces = [column[depth] if depth < len(column) else "" for column in columns]
+        lines.append(
+            _GUTTER.join(
+                piece.rjust(width) if index in right else piece.ljust(width)
+                for index, (piece, width) in enumerate(zip(pieces, widths, strict=True))
+            )
+        )
+    return lines

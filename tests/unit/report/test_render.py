@@ -1,0 +1,227 @@
+"""All four formats together: what they promise in common."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import jsonschema
+import pypdf
+import pytest
+
+from opsjobs.errors import RenderError
+from opsjobs.report import MEDIA_TYPES, hygiene, render, text
+from opsjobs.report.pdf import Printer
+
+from . import samples
+
+NAMES = ("troubled", "quiet", "partial", "hostile", "crowded")
+
+
+@pytest.fixture(scope="session")
+def rendered():
+    return {name: render(getattr(samples, name)()) for name in NAMES}
+
+
+def pdf_text(pdf):
+    return "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_report_comes_in_every_format(rendered, name):
+    assert tuple(rendered[name].files) == tuple(MEDIA_TYPES)
+    assert rendered[name].failures == {}
+
+
+@pytest.mark.parametrize("file", MEDIA_TYPES)
+def test_the_same_report_gives_the_same_bytes_in_another_process(rendered, file, tmp_path):
+    program = (
+        "import sys; from tests.unit.report import samples; from opsjobs.report import render\n"
+        "sys.stdout.buffer.write(render(samples.troubled()).files[sys.argv[1]])"
+    )
+    settings = tmp_path / "matplotlibrc"
+    settings.write_text("axes.linewidth: 9\ngrid.linestyle: :\n")
+    found = subprocess.run(
+        [sys.executable, "-c", program, file],
+        env={**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "MATPLOTLIBRC": str(settings)},
+        check=True,
+        capture_output=True,
+    )
+    assert found.stdout == rendered["troubled"].files[file]
+
+
+def test_the_verdict_is_what_text_and_pdf_begin_with(rendered):
+    files = rendered["partial"].files
+    verdict = "Prometheus did not answer, so most numbers are missing"
+    assert files["report.txt"].decode().startswith(f"UNKNOWN, PARTIAL: {verdict}\n")
+    words = pdf_text(files["report.pdf"])
+    assert words.index("PARTIAL") < words.index(verdict[:20]) < words.index("What needs a person")
+
+
+def test_text_has_no_trailing_blanks_no_special_blanks_and_fits_its_width(rendered):
+    lines = rendered["troubled"].files["report.txt"].decode().split("\n")
+    assert all(line == line.rstrip() for line in lines)
+    assert not set("\u00a0\u202f\u2007\t\r") & set("".join(lines))
+    assert max(map(len, lines)) <= text.WIDTH
+
+
+def test_text_says_the_same_in_the_same_order(rendered):
+    words = rendered["troubled"].files["report.txt"].decode()
+    order = [
+        "CRITICAL: Redis",
+        "WHAT NEEDS A PERSON",
+        "COMPONENTS",
+        "PERFORMANCE",
+        "BUSINESS",
+        "DATA QUALITY",
+        "APPENDIX",
+    ]
+    places = [words.index(part) for part in order]
+    assert places == sorted(places)
+    assert "by endpoint: /api/v1/chat 7.9 s" in words
+    assert "histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket[5m])))" in words
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hostile_text_is_without_control_characters(rendered, name):
+    words = rendered[name].files["report.txt"].decode()
+    assert not [character for character in words if ord(character) < 32 and character != "\n"]
+    assert not set("\u202e\u2066\ufeff\u200b\x1b") & set(words)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_json_is_valid_against_its_schema(rendered, name, pytestconfig):
+    schema = json.loads((pytestconfig.rootpath / "docs" / "report.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+
+    def refuse(word):
+        raise AssertionError(f"{word} in JSON")
+
+    document = json.loads(rendered[name].files["report.json"], parse_constant=refuse)
+    checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    jsonschema.Draft202012Validator(schema, format_checker=checker).validate(document)
+
+
+def test_the_schema_refuses_a_field_that_it_does_not_know(rendered, pytestconfig):
+    schema = json.loads((pytestconfig.rootpath / "docs" / "report.schema.json").read_text())
+    document = json.loads(rendered["troubled"].files["report.json"])
+    document["sections"][1]["blocks"][0]["rows"][0]["surprise"] = 1
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, schema)
+
+
+def test_json_keeps_base_units_offsets_and_nulls(rendered):
+    document = json.loads(rendered["troubled"].files["report.json"])
+    assert document["schema"] == 1
+    assert document["window"]["start"] == "2025-10-14T00:00:00+02:00"
+    rows = {
+        row["id"]: row for part in document["sections"] for block in part["blocks"] for row in block.get("rows", ())
+    }
+    assert rows["payments"]["value"] == 0.9496
+    assert rows["logins"]["value"] is None
+    assert rows["logins"]["quality"] == "empty"
+
+
+def test_a_number_that_is_not_finite_is_no_data_everywhere(rendered):
+    files = rendered["hostile"].files
+    row = json.loads(files["report.json"])["sections"][0]["blocks"][0]["rows"][0]
+    assert row["value"] is None
+    assert row["breakdown"][0]["value"] is None
+    for words in (files["report.txt"].decode(), pdf_text(files["report.pdf"])):
+        assert "inf s" not in words
+        assert "nan s" not in words
+
+
+def test_tables_show_the_worst_rows_and_count_the_rest(rendered):
+    files = rendered["crowded"].files
+    page, words = files["report.html"].decode(), files["report.txt"].decode()
+    assert page.count('<tbody class="critical">') == 1
+    assert page.count('data-label="Target held"') == hygiene.ROWS
+    assert page.count('<div class="query"') == hygiene.ROWS
+    assert "+800 more, see report.json" in page
+    assert "+800 more, see report.json" in words
+    assert "The worst of all" in words
+    rows = json.loads(files["report.json"])["sections"][0]["blocks"][0]["rows"]
+    assert len(rows) == 1000
+
+
+def test_pdf_is_a4_numbered_tagged_and_unfolds_the_appendix(rendered):
+    reader = pypdf.PdfReader(io.BytesIO(rendered["troubled"].files["report.pdf"]))
+    pages = len(reader.pages)
+    for number, page in enumerate(reader.pages, start=1):
+        assert (round(page.mediabox.width), round(page.mediabox.height)) == (595, 842)
+        words = page.extract_text()
+        assert f"page {number} of {pages}" in words
+        assert "PratikoAI" in words
+        assert "Tuesday 14 October 2025" in words
+    everything = pdf_text(rendered["troubled"].files["report.pdf"])
+    assert "histogram_quantile(0.95" in everything
+    assert "Monthly recurring revenue" in everything
+    assert "/StructTreeRoot" in reader.trailer["/Root"]
+    assert "/CreationDate" not in (reader.metadata or {})
+
+
+def test_pdf_links_are_web_addresses_and_nothing_is_attached_or_run(rendered):
+    reader = pypdf.PdfReader(io.BytesIO(rendered["hostile"].files["report.pdf"]))
+    actions = [
+        annotation.get_object().get("/A", {})
+        for page in reader.pages
+        for annotation in page.get("/Annots", ())
+        if annotation.get_object()["/Subtype"] == "/Link"
+    ]
+    addresses = [action["/URI"] for action in actions if "/URI" in action]
+    assert addresses
+    assert all(address.startswith("https://example.com/") for address in addresses)
+    assert {action["/S"] for action in actions if action} == {"/URI"}
+    assert reader.attachments == {}
+    assert "/OpenAction" not in reader.trailer["/Root"]
+
+
+def test_hostile_markup_reaches_the_pdf_as_text():
+    report = samples.report(verdict=samples.HOSTILE[0], tally=((samples.HOSTILE[1], samples.HOSTILE[7]),))
+    words = pdf_text(render(report).files["report.pdf"])
+    for attack in (samples.HOSTILE[0], samples.HOSTILE[1], samples.HOSTILE[7]):
+        assert attack in words
+
+
+class BrokenPrinter(Printer):
+    def print(self, html):
+        del html
+        raise RenderError("no more paper")
+
+
+def test_without_pdf_the_other_formats_come_and_say_so():
+    result = render(samples.quiet(), BrokenPrinter())
+    assert set(result.files) == {"report.html", "report.txt", "report.json"}
+    assert result.failures == {"report.pdf": "no more paper"}
+    document = json.loads(result.files["report.json"])
+    assert document["complete"] is False
+    assert document["gaps"][0]["reason"] == "no more paper"
+    for name in ("report.html", "report.txt"):
+        words = result.files[name].decode()
+        assert "PARTIAL" in words
+        assert "no more paper" in words
+        assert "Nothing today." not in words
+
+
+def test_a_report_is_not_changed_by_being_rendered(rendered):
+    del rendered
+    report = samples.troubled()
+    render(report, BrokenPrinter())
+    assert report == samples.troubled()
+
+
+def test_long_texts_are_cut_and_queries_keep_more_of_theirs():
+    clean = hygiene.cleaned(samples.hostile())
+    titles = [finding.title for finding in clean.findings]
+    assert max(map(len, titles)) == 256
+    queries = [item.query for item in clean.evidence]
+    assert max(map(len, queries)) == 4000
+    assert any(query.endswith("more characters)") for query in queries)
+
+
+def test_queries_keep_their_lines():
+    query = "sum(\n  up\x00\n)"
+    clean = hygiene.cleaned(samples.report(evidence=(samples.evidence("indicator:x", "X", query=query),)))
+    assert clean.evidence[0].query == "sum(\n  up\n)"
