@@ -1,0 +1,208 @@
+"""REMEMBER: runs and the day values of indicators, in SQLite (WAL) or PostgreSQL.
+
+    tables.py      what is kept
+    migrations/    how an older ledger becomes this one
+    lock.py        one run of a job at a time on one host
+
+A run's row is written before its work starts; a row that says `running` while nobody holds the job's lock is a run
+that was killed. To keep something more: a table in `tables.py`, a migration, two methods below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from opsjobs.errors import LedgerError
+from opsjobs.ledger import tables
+from opsjobs.model import Artifact, IndicatorResult, Outcome, Run, Status
+
+_VERSION = "0001"
+"""The newest migration; a test holds it to the newest file."""
+
+
+class Ledger:
+    """What opsjobs remembers. Methods raise `LedgerError` in words; `url` is a SQLAlchemy URL."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._url = make_url(url)
+        except ArgumentError:
+            raise LedgerError(
+                "storage.ledger is no database URL", advice="Write postgresql://user@host/name or sqlite:///path."
+            ) from None
+        if self._url.drivername in {"postgresql", "postgres"}:
+            self._url = self._url.set(drivername="postgresql+psycopg")
+        self._engine: Engine | None = None
+
+    @classmethod
+    def at(cls, path: Path) -> Ledger:
+        """The ledger in a SQLite file, whose folder is made when needed."""
+        return cls(f"sqlite:///{path}")
+
+    def open(self) -> Ledger:
+        """Connect, and bring the tables to this version."""
+        with self._translated():
+            if self._url.get_backend_name() == "sqlite" and self._url.database:
+                Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+            self._engine = sa.create_engine(self._url, connect_args=self._connect_args())
+            if self._url.get_backend_name() == "sqlite":
+                sa.event.listen(self._engine, "connect", _prepare_sqlite)
+            with self._engine.connect() as connection:
+                known = sa.inspect(connection).has_table("alembic_version")
+                version = connection.scalar(sa.text("SELECT version_num FROM alembic_version")) if known else None
+            if version != _VERSION:
+                _migrate(self._engine)
+        return self
+
+    def close(self) -> None:
+        """Give the connections back."""
+        if self._engine is not None:
+            self._engine.dispose()
+
+    def start(self, run: Run) -> None:
+        """Write a run's row, before its work."""
+        with self._begin() as connection:
+            connection.execute(sa.insert(tables.runs).values(_row(run)))
+
+    def finish(self, run: Run, day: date | None = None, indicators: Sequence[IndicatorResult] = ()) -> None:
+        """Write how a run ended, together with the day values that it found."""
+        values = [
+            {
+                "system": run.system,
+                "indicator": result.id,
+                "day": day,
+                "value": result.measurement.value,
+                "unit": result.unit,
+                "status": result.status.name,
+                "quality": result.measurement.quality.value,
+                "run_id": run.id,
+            }
+            for result in indicators
+        ]
+        days = tables.indicator_days
+        with self._begin() as connection:
+            connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run.id).values(_row(run)))
+            if values:
+                connection.execute(sa.delete(days).where(days.c.system == run.system, days.c.day == day))
+                connection.execute(sa.insert(days), values)
+
+    def crash(self, system: str, job: str, host: str, at: datetime) -> int:
+        """Mark the unfinished runs of a job on a host as crashed; only for the holder of the job's lock."""
+        runs = tables.runs
+        unfinished = sa.and_(
+            runs.c.system == system,
+            runs.c.job == job,
+            runs.c.host == host,
+            runs.c.outcome == Outcome.RUNNING.value,
+        )
+        error = "The process ended without a word: it was killed, or the machine stopped."
+        values = {"outcome": Outcome.CRASHED.value, "finished_at": at, "error": error}
+        with self._begin() as connection:
+            return connection.execute(sa.update(runs).where(unfinished).values(values)).rowcount
+
+    def runs(self, *, system: str = "", job: str = "", limit: int = 20) -> list[Run]:
+        """The newest runs, the newest first."""
+        runs = tables.runs
+        query = sa.select(runs).order_by(runs.c.started_at.desc(), runs.c.id).limit(limit)
+        if system:
+            query = query.where(runs.c.system == system)
+        if job:
+            query = query.where(runs.c.job == job)
+        with self._begin() as connection:
+            return [_run(row) for row in connection.execute(query).mappings()]
+
+    def run(self, beginning: str) -> list[Run]:
+        """The runs whose id begins so."""
+        runs = tables.runs
+        query = sa.select(runs).where(runs.c.id.startswith(beginning, autoescape=True)).limit(2)
+        with self._begin() as connection:
+            return [_run(row) for row in connection.execute(query).mappings()]
+
+    def day_values(self, system: str, day: date) -> dict[str, float | None]:
+        """The values of a system's indicators on a day."""
+        days = tables.indicator_days
+        query = sa.select(days.c.indicator, days.c.value).where(days.c.system == system, days.c.day == day)
+        with self._begin() as connection:
+            return {row.indicator: row.value for row in connection.execute(query)}
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        if self._engine is None:
+            raise LedgerError("The ledger is not open.")
+        with self._translated(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        where = self._url.render_as_string(hide_password=True)
+        try:
+            yield
+        except DBAPIError as error:
+            reason = str(error.orig).strip().splitlines()[0] if error.orig else "no reason given"
+            raise LedgerError(
+                f"the ledger {where} cannot be used: {reason}",
+                advice="Check storage.root and storage.ledger, free space, and who may write there.",
+            ) from None
+        except (SQLAlchemyError, OSError) as error:
+            raise LedgerError(f"the ledger {where} cannot be used: {error}") from None
+
+    def _connect_args(self) -> dict[str, Any]:
+        return {"timeout": 30} if self._url.get_backend_name() == "sqlite" else {"connect_timeout": 10}
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    """Let readers and one writer work at once; a power cut may lose the last transaction but never the file."""
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _migrate(engine: Engine) -> None:
+    """Run the missing migrations in one transaction that admits only one process."""
+    from alembic import command  # noqa: PLC0415 - slow to import and rarely needed
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
+    config = Config()
+    config.set_main_option("script_location", "opsjobs:ledger/migrations")
+    config.set_main_option("path_separator", "os")
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('opsjobs.ledger'))"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
+
+
+def _row(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "system": run.system,
+        "job": run.job,
+        "slot": run.slot,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "outcome": run.outcome.value,
+        "status": run.status.name if run.status else None,
+        "host": run.host,
+        "pid": run.pid,
+        "error": run.error,
+        "artifacts": [asdict(artifact) for artifact in run.artifacts],
+    }
+
+
+def _run(row: Any) -> Run:
+    values = dict(row)
+    values["outcome"] = Outcome(values["outcome"])
+    values["status"] = Status[values["status"]] if values["status"] else None
+    values["artifacts"] = tuple(Artifact(**artifact) for artifact in values["artifacts"])
+    return Run(**values)

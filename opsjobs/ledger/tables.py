@@ -1,0 +1,62 @@
+"""The tables of the ledger. A change here needs a migration in `migrations/versions`; a test compares the two."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, Date, DateTime, Dialect, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy.types import TypeDecorator
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware time, kept in UTC; SQLite keeps no offset, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the signature is SQLAlchemy's
+        if value is not None and value.tzinfo is None:
+            raise ValueError("the ledger keeps aware times only")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the signature is SQLAlchemy's
+        if value is None:
+            return None
+        aware: datetime = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return aware.astimezone(UTC)
+
+
+metadata = MetaData()
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("system", String(200), nullable=False),
+    Column("job", String(50), nullable=False),
+    Column("slot", String(50), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("outcome", String(20), nullable=False),
+    Column("status", String(20)),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("artifacts", JSON, nullable=False),
+    Index("ix_runs_system_job_slot", "system", "job", "slot"),
+    Index("ix_runs_started_at", "started_at"),
+)
+
+indicator_days = Table(
+    "indicator_days",
+    metadata,
+    Column("system", String(200), primary_key=True),
+    Column("indicator", String(200), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("value", Float(53)),
+    Column("unit", String(20), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("quality", String(20), nullable=False),
+    Column("run_id", String(36), nullable=False),
+)

@@ -1,0 +1,114 @@
+"""What the ledger promises, on SQLite and on a real PostgreSQL."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+import opsjobs.ledger
+from opsjobs.ledger import Ledger, tables
+from opsjobs.model import Artifact, Outcome, Run, Status
+
+STARTED = datetime(2026, 11, 19, 8, 0, tzinfo=UTC)
+RUN = Run(id="r1", system="shop", job="daily", slot="2026-11-18", started_at=STARTED, host="a", pid=1)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    return f"sqlite:///{tmp_path}/l.db" if request.param == "sqlite" else request.getfixturevalue("postgresql_url")
+
+
+@pytest.fixture
+def ledger(url):
+    opened = Ledger(url).open()
+    yield opened
+    opened.close()
+
+
+def test_what_was_written_is_read_again_times_aware(ledger):
+    done = replace(
+        RUN,
+        finished_at=STARTED + timedelta(seconds=3),
+        outcome=Outcome.PARTIAL,
+        status=Status.UNKNOWN,
+        error="the PDF failed",
+        artifacts=(Artifact(path="/x/report.html", media_type="text/html", size=3, sha256="abc"),),
+    )
+    ledger.start(RUN)
+    assert ledger.runs() == [RUN]
+    ledger.finish(done)
+    assert ledger.runs() == [done]
+
+
+def test_times_of_any_zone_come_back_as_the_same_instant(ledger):
+    from zoneinfo import ZoneInfo
+
+    ledger.start(replace(RUN, started_at=datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Rome"))))
+    assert ledger.runs()[0].started_at == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+
+
+def test_only_unfinished_runs_of_that_job_and_host_are_crashed(ledger):
+    others = [
+        replace(RUN, id="r2", host="b"),
+        replace(RUN, id="r3", job="costs"),
+        replace(RUN, id="r4", system="other"),
+        replace(RUN, id="r5", outcome=Outcome.SUCCEEDED),
+    ]
+    for run in (RUN, *others):
+        ledger.start(run)
+    assert ledger.crash("shop", "daily", "a", STARTED) == 1
+    outcomes = {run.id: run.outcome for run in ledger.runs()}
+    assert outcomes == {
+        "r1": Outcome.CRASHED,
+        "r2": Outcome.RUNNING,
+        "r3": Outcome.RUNNING,
+        "r4": Outcome.RUNNING,
+        "r5": Outcome.SUCCEEDED,
+    }
+
+
+def test_runs_are_listed_newest_first_and_by_system_and_job(ledger):
+    for number in range(5):
+        ledger.start(
+            replace(
+                RUN,
+                id=f"r{number}",
+                job="daily" if number % 2 else "costs",
+                started_at=STARTED + timedelta(hours=number),
+            )
+        )
+    assert [run.id for run in ledger.runs(limit=2)] == ["r4", "r3"]
+    assert [run.id for run in ledger.runs(job="daily")] == ["r3", "r1"]
+    assert ledger.runs(system="other") == []
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id_and_wildcards_are_letters(ledger):
+    ledger.start(replace(RUN, id="abc"))
+    ledger.start(replace(RUN, id="abd"))
+    assert [run.id for run in ledger.run("abc")] == ["abc"]
+    assert len(ledger.run("ab")) == 2
+    assert ledger.run("%") == ledger.run("_bc") == []
+
+
+def test_opening_again_keeps_what_is_there(url, ledger):
+    ledger.start(RUN)
+    again = Ledger(url).open()
+    assert again.runs() == [RUN]
+    again.close()
+
+
+def test_the_migrations_make_the_tables_that_the_code_expects(ledger):
+    with ledger._engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, tables.metadata) == []
+
+
+def test_the_newest_migration_is_the_version_that_open_looks_for(ledger):
+    newest = sorted(Path(opsjobs.ledger.__file__).parent.glob("migrations/versions/v*.py"))[-1]
+    assert newest.name.startswith(f"v{opsjobs.ledger._VERSION}_")
+    with ledger._engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == opsjobs.ledger._VERSION
