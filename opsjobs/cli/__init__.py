@@ -1,0 +1,96 @@
+"""The command line: one file for each noun, no logic. The only place that prints, reads the environment and the clock.
+
+    daily.py     opsjobs daily             runs.py    opsjobs runs
+    config.py    opsjobs config            demo.py    opsjobs demo
+    setting.py   what every command needs: the configuration, the root, the ledger, the clock
+
+To add a command: a file here, a line in `COMMANDS`. A command imports what it works with when it is called, so that
+`opsjobs --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from types import FrameType, TracebackType
+
+import click
+
+from opsjobs import __version__
+from opsjobs.cli.config import config
+from opsjobs.cli.daily import daily
+from opsjobs.cli.demo import demo
+from opsjobs.cli.runs import runs
+from opsjobs.errors import Interrupted, OpsjobsError, UsageError
+from opsjobs.log import Redactor, configure
+
+COMMANDS = (daily, runs, config, demo)
+_REDACTOR = Redactor()
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 failed, 3 partial, 64 usage, 75 another run holds the slot, 78 configuration.",
+)
+@click.option("--debug", is_flag=True, help="Say on standard error what is being done; show where an error came from.")
+@click.version_option(__version__, prog_name="opsjobs")
+@click.pass_context
+def cli(context: click.Context, *, debug: bool) -> None:
+    r"""Scheduled operations jobs for teams with Prometheus, Grafana, PostgreSQL and Redis.
+
+    \b
+    Try it on a simulated system:   opsjobs demo
+    Yesterday's report of yours:    opsjobs daily
+    """
+    context.obj = _REDACTOR
+    configure(debug=debug, stream=sys.stderr, redactor=_REDACTOR)
+
+
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code. Errors become words; `--debug` shows where they came from."""
+    sys.excepthook = _unexpected
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = UsageError.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = UsageError.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\nInterrupted.", err=True)
+        code = Interrupted.exit_code
+    except OpsjobsError as error:
+        logging.getLogger("opsjobs").debug("where it came from", exc_info=True)
+        _explain(error)
+        code = error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has had enough of it; Python must not complain about that on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code or 0)
+
+
+def _explain(error: OpsjobsError) -> None:
+    click.echo(click.style("Error: ", fg="red", bold=True) + _REDACTOR.redact(error.message), err=True)
+    if error.advice:
+        click.echo(_REDACTOR.redact(error.advice), err=True)
+
+
+def _terminated(_signal: int, _frame: FrameType | None) -> None:
+    """End as on Ctrl-C, so that everything that was started is stopped."""
+    raise KeyboardInterrupt
+
+
+def _unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The last resort: a fault of opsjobs itself, in one line."""
+    logging.getLogger("opsjobs").debug("where it came from", exc_info=(kind, error, trace))
+    said = _REDACTOR.redact(f"{kind.__name__}: {error}")
+    click.echo(f"opsjobs has a fault: {said}\nRun it again with --debug to see where, and please report it.", err=True)

@@ -1,0 +1,141 @@
+"""opsjobs daily."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import click
+
+from opsjobs.cli.setting import Setting, configured, now, setting
+from opsjobs.errors import OpsjobsError
+
+if TYPE_CHECKING:
+    from opsjobs.log import Redactor
+    from opsjobs.runner import Finished
+
+_PARTIAL = 3
+_SHAPES = {"OK": ("●", "green"), "WARNING": ("▲", "yellow"), "CRITICAL": ("◆", "red"), "UNKNOWN": ("○", "magenta")}
+
+
+@click.command(epilog="Example: opsjobs daily --system pratikoai --date 2026-11-18 --out ./reports")
+@click.option("--system", "name", metavar="NAME", default="all", help="A system of the configuration. Default: each.")
+@click.option(
+    "--date",
+    "day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The day to report on, in the system's zone. Default: yesterday.",
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep the reports below this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@configured
+@click.pass_obj
+@click.pass_context
+def daily(
+    context: click.Context,
+    redactor: Redactor,
+    *,
+    name: str,
+    day: datetime | None,
+    out: Path | None,
+    as_json: bool,
+    file: Path | None,
+) -> None:
+    """Report on the health and the business of a day.
+
+    Writes report.html, .pdf, .txt and .json. Exits with 0 when the report is complete, whatever it says, and with 3
+    when something is missing from it.
+    """
+    here = setting(file, redactor)
+    finished: list[Finished] = []
+    failed: list[tuple[str, OpsjobsError]] = []
+    for chosen in here.config.chosen(name):
+        try:
+            finished.append(report_on(here, chosen, day.date() if day else None, out))
+        except OpsjobsError as error:
+            if name != "all" or len(here.config.systems) == 1:
+                raise
+            # One system that fails costs the others nothing.
+            failed.append((chosen, error))
+    if as_json:
+        click.echo(json.dumps({"runs": [_document(one) for one in finished]}, indent=2, ensure_ascii=False))
+    else:
+        for one in finished:
+            tell(one)
+    for chosen, fault in failed:
+        click.echo(f"{chosen}: {redactor.redact(fault.message)}\n{redactor.redact(fault.advice)}".rstrip(), err=True)
+    partial = any(one.run.outcome.value == "partial" for one in finished)
+    context.exit(max([fault.exit_code for _, fault in failed], default=_PARTIAL if partial else 0))
+
+
+def report_on(here: Setting, name: str, day: date | None = None, out: Path | None = None) -> Finished:
+    """Run the job for one system of the setting; without a day, for yesterday in the system's zone."""
+    from opsjobs import config  # noqa: PLC0415 - slow to import
+    from opsjobs.http import Deadline  # noqa: PLC0415 - as above
+    from opsjobs.jobs import Context  # noqa: PLC0415 - as above
+    from opsjobs.runner import execute  # noqa: PLC0415 - as above
+    from opsjobs.sources.prometheus import Prometheus  # noqa: PLC0415 - as above
+
+    connection = here.config.systems[name]
+    system = config.profile(here.config, name, here.base)
+    moment = now()
+    if day is None:
+        day = moment.astimezone(ZoneInfo(system.zone)).date() - timedelta(days=1)
+    server = config.connection(connection.prometheus, f"systems.{name}.prometheus", here.base)
+    here.redactor.add(server.token)
+    here.redactor.add(server.auth[1] if server.auth else "")
+    with here.desk(out) as desk, Prometheus(server) as metrics:
+        work = Context(
+            name=name,
+            system=system,
+            metrics=metrics,
+            day=day,
+            now=moment,
+            deadline=Deadline(config.RUN_SECONDS),
+            grafana=connection.links.grafana or "",
+            runbooks=connection.links.runbooks or "",
+        )
+        return execute("daily", work, desk)
+
+
+def _document(finished: Finished) -> dict[str, object]:
+    run, report = finished.run, finished.report
+    return {
+        "id": run.id,
+        "system": run.system,
+        "job": run.job,
+        "slot": run.slot,
+        "outcome": run.outcome.value,
+        "status": report.status.name,
+        "complete": report.complete,
+        "verdict": report.verdict,
+        "findings": [
+            {"subject": finding.subject, "status": finding.status.name, "title": finding.title}
+            for finding in report.findings
+        ],
+        "files": {Path(artifact.path).name: artifact.path for artifact in run.artifacts},
+        "error": run.error,
+    }
+
+
+def tell(finished: Finished) -> None:
+    """Say on standard output what was found, and where the files are."""
+    report = finished.report
+    shape, colour = _SHAPES[report.status.name]
+    partial = "" if report.complete else "  PARTIAL"
+    click.echo(f"{report.system_title}, {report.slot}")
+    click.echo(f"{click.style(f'{shape} {report.status.name}{partial}', fg=colour, bold=True)}  {report.verdict}")
+    for finding in report.findings:
+        shape, colour = _SHAPES[finding.status.name]
+        click.echo(f"  {click.style(shape, fg=colour)} {finding.status.name:<8}  {finding.title}")
+        click.echo(f"    {finding.detail}")
+    for gap in report.gaps:
+        if gap.advice:
+            click.echo(f"  {gap.source}: {gap.advice}")
+    if finished.run.error:
+        click.echo(f"  {finished.run.error}")
+    for artifact in finished.run.artifacts:
+        click.echo(f"  {artifact.path}")

@@ -1,0 +1,126 @@
+"""What every command needs from its surroundings: configuration, root folder, ledger, clock, somebody to talk to."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from opsjobs.errors import ConfigError
+
+if TYPE_CHECKING:
+    from opsjobs.config import Config
+    from opsjobs.ledger import Ledger
+    from opsjobs.log import Redactor
+    from opsjobs.runner import Desk
+
+_FILE = "opsjobs.yml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """The configuration in force, and where it came from."""
+
+    config: Config
+    file: Path | None
+    """The file it was read from; None when the defaults hold."""
+    base: Path
+    """The folder to which its paths are relative."""
+    root: Path
+    redactor: Redactor
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        """The ledger, open while the block runs."""
+        from opsjobs.ledger import Ledger  # noqa: PLC0415 - slow to import
+
+        url = self.config.storage.ledger
+        ledger = Ledger(url.get_secret_value()) if url else Ledger.at(self.root / "ledger.db")
+        try:
+            yield ledger.open()
+        finally:
+            ledger.close()
+
+    @contextmanager
+    def desk(self, out: Path | None) -> Iterator[Desk]:
+        """Where runs are written down and their reports kept."""
+        from opsjobs.runner import Desk  # noqa: PLC0415 - slow to import
+
+        with self.ledger() as ledger:
+            yield Desk(
+                ledger=ledger,
+                locks=self.root / "locks",
+                reports=out or self.root / "reports",
+                clock=now,
+                new_id=lambda: str(uuid.uuid4()),
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                redactor=self.redactor,
+                say=say,
+            )
+
+
+def now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+def say(text: str) -> None:
+    """Tell somebody who waits at a terminal; a log has no use for it."""
+    if sys.stderr.isatty():
+        click.secho(text, dim=True, err=True)
+
+
+def configured(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option `--config`."""
+    return click.option(
+        "--config",
+        "file",
+        type=click.Path(path_type=Path),
+        envvar="OPSJOBS_CONFIG",
+        show_envvar=True,
+        help=f"The configuration. Default: ./{_FILE}, else the user's, else one local pratikoai.",
+    )(command)
+
+
+def setting(file: Path | None, redactor: Redactor) -> Setting:
+    """Find and read the configuration. Raises `ConfigError` with every fault."""
+    from opsjobs import config  # noqa: PLC0415 - slow to import
+
+    found = file or next((path for path in _places() if path.is_file()), None)
+    read = config.read(found, os.environ) if found else config.DEFAULT
+    base = found.parent.absolute() if found else Path.cwd()
+    for secret in config.secrets(read):
+        redactor.add(secret)
+    return Setting(config=read, file=found, base=base, root=root(read.storage.root, base), redactor=redactor)
+
+
+def _places() -> Iterator[Path]:
+    import platformdirs  # noqa: PLC0415 - only where no file was given
+
+    yield Path(_FILE)
+    yield platformdirs.user_config_path("opsjobs") / _FILE
+
+
+def root(configured: Path | None, base: Path) -> Path:
+    """The folder of everything that is made: as configured, else OPSJOBS_HOME, else where the platform keeps state."""
+    import platformdirs  # noqa: PLC0415 - as above
+
+    if configured:
+        return base / configured
+    home = os.environ.get("OPSJOBS_HOME", "")
+    if home:
+        return Path(home).absolute()
+    try:
+        return platformdirs.user_state_path("opsjobs")
+    except (RuntimeError, OSError) as error:
+        raise ConfigError(f"no folder for what opsjobs makes: {error}", advice="Set OPSJOBS_HOME.") from None

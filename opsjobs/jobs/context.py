@@ -1,0 +1,39 @@
+"""What a job is handed, and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from opsjobs.http import Deadline
+from opsjobs.model import IndicatorResult
+from opsjobs.report.document import Report
+from opsjobs.sources import Metrics
+from opsjobs.system import System
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """What a job works on: everything is handed in, so that the same context makes the same result."""
+
+    name: str
+    """What the system is called in the configuration."""
+    system: System
+    metrics: Metrics
+    day: date
+    """The local day that the report is about."""
+    now: datetime
+    deadline: Deadline
+    grafana: str = ""
+    """The address of Grafana, without a slash at its end; empty when it is not known."""
+    runbooks: str = ""
+    """The page with the runbooks; empty when it is not known."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What a job found."""
+
+    report: Report
+    indicators: tuple[IndicatorResult, ...] = ()
+    """Day values to remember."""

@@ -1,0 +1,102 @@
+"""The whole life of a run: take the job's lock, write the row, do the work, publish the files, write how it ended.
+
+The only place that knows all of it, and the only one that may catch everything: whatever happens, the row says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from opsjobs import archive
+from opsjobs.errors import OpsjobsError
+from opsjobs.jobs import JOBS, Context
+from opsjobs.ledger import Ledger, lock
+from opsjobs.log import Redactor
+from opsjobs.model import Outcome, Run
+from opsjobs.report import MEDIA_TYPES, render
+from opsjobs.report.document import Report
+from opsjobs.report.pdf import Printer
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Where runs are written down and their reports kept, with the clock and the ids that they take."""
+
+    ledger: Ledger
+    locks: Path
+    reports: Path
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+    host: str
+    pid: int
+    redactor: Redactor
+    say: Callable[[str], None]
+    """Told what is being done, for whoever waits."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """A run that ended, with what it has to say."""
+
+    run: Run
+    report: Report
+
+
+def execute(job: str, context: Context, desk: Desk) -> Finished:
+    """Run a job for a system and a slot. Raises `SlotTaken`, or what the job raised once that is written down."""
+    slot = context.day.isoformat()
+    with lock.held(desk.locks, context.name, job):
+        # Whoever holds the lock knows that nobody else is at work: rows that say otherwise were left by the dead.
+        crashed = desk.ledger.crash(context.name, job, desk.host, desk.clock())
+        if crashed:
+            _LOG.warning("%s earlier run(s) of %s for %s had crashed", crashed, job, context.name)
+        run = Run(
+            id=desk.new_id(),
+            system=context.name,
+            job=job,
+            slot=slot,
+            started_at=desk.clock(),
+            host=desk.host,
+            pid=desk.pid,
+        )
+        desk.ledger.start(run)
+        try:
+            return _work(job, context, desk, run)
+        except BaseException as error:
+            expected = isinstance(error, OpsjobsError)
+            told = str(error) if expected else "".join(traceback.format_exception_only(error)).strip()
+            ended = replace(
+                run, finished_at=desk.clock(), outcome=Outcome.FAILED, error=desk.redactor.redact(told) or "interrupted"
+            )
+            desk.ledger.finish(ended)
+            raise
+
+
+def _work(job: str, context: Context, desk: Desk, run: Run) -> Finished:
+    with Printer() as printer:
+        # The printer loads its libraries while the sources are asked.
+        printer.start()
+        desk.say(f"{context.system.title}: asking {context.metrics.name}")
+        result = JOBS[job](context)
+        desk.say(f"{context.system.title}: rendering the report")
+        rendered = render(result.report, printer)
+    folder = Path(context.name) / job / run.slot
+    artifacts = archive.publish(desk.reports, folder, rendered.files, MEDIA_TYPES)
+    complete = result.report.complete and not rendered.failures
+    ended = replace(
+        run,
+        finished_at=desk.clock(),
+        outcome=Outcome.SUCCEEDED if complete else Outcome.PARTIAL,
+        status=result.report.status,
+        artifacts=artifacts,
+        error=desk.redactor.redact("; ".join(rendered.failures.values())),
+    )
+    desk.ledger.finish(ended, context.day, result.indicators)
+    return Finished(run=ended, report=result.report)
