@@ -5,12 +5,13 @@ Secrets come from the environment (`${VAR}`) or from files (`..._file`), never f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from opsjobs import system
 from opsjobs.declaration import Declared, FromEnvironment, did_you_mean, load
@@ -18,6 +19,8 @@ from opsjobs.errors import ConfigError, Fault, UsageError
 from opsjobs.http import Connection
 from opsjobs.log import MASK
 from opsjobs.system import System
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 def _not_inline(value: Any) -> Any:
@@ -38,10 +41,16 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("a system's name has small letters, digits, - and _ only, 63 at most")
+    return value
+
+
 Secret = Annotated[SecretStr, BeforeValidator(_not_inline)]
 Url = Annotated[str, AfterValidator(_url)]
 # Names become folders and lock files.
-SystemName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+SystemName = Annotated[str, AfterValidator(_name)]
 
 
 class PrometheusServer(Declared):

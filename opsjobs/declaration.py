@@ -51,7 +51,8 @@ def load(
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigError(f"{name or path}: cannot be read: {reason}") from error
+        advice = "`opsjobs config example > opsjobs.yml` makes a configuration to start from."
+        raise ConfigError(f"{name or path}: cannot be read: {reason}", advice=advice) from error
     return parse(text, model, environment=environment, context=context, name=name or str(path))
 
 

@@ -23,7 +23,7 @@ from opsjobs.cli.config import config
 from opsjobs.cli.daily import daily
 from opsjobs.cli.demo import demo
 from opsjobs.cli.runs import runs
-from opsjobs.errors import Interrupted, OpsjobsError, UsageError
+from opsjobs.errors import ConfigError, Interrupted, OpsjobsError, UsageError
 from opsjobs.log import Redactor, configure
 
 COMMANDS = (daily, runs, config, demo)
@@ -31,6 +31,13 @@ _REDACTOR = Redactor()
 
 
 @click.group(
+    # "\b" keeps click from filling the lines that follow it.
+    help="""Scheduled operations jobs for teams with Prometheus, Grafana, PostgreSQL and Redis.
+
+    \b
+    Try it on a simulated system:   opsjobs demo
+    Yesterday's report of yours:    opsjobs daily
+    """,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 failed, 3 partial, 64 usage, 75 another run holds the slot, 78 configuration.",
 )
@@ -38,12 +45,7 @@ _REDACTOR = Redactor()
 @click.version_option(__version__, prog_name="opsjobs")
 @click.pass_context
 def cli(context: click.Context, *, debug: bool) -> None:
-    r"""Scheduled operations jobs for teams with Prometheus, Grafana, PostgreSQL and Redis.
-
-    \b
-    Try it on a simulated system:   opsjobs demo
-    Yesterday's report of yours:    opsjobs daily
-    """
+    """Set up what every command shares."""
     context.obj = _REDACTOR
     configure(debug=debug, stream=sys.stderr, redactor=_REDACTOR)
 
@@ -66,7 +68,9 @@ def main() -> None:
         code = UsageError.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("\nInterrupted.", err=True)
-        code = Interrupted.exit_code
+        sys.stdout.flush()
+        # Everything is put away by now; a thread that waits for a server would hold us until its time-out.
+        os._exit(Interrupted.exit_code)
     except OpsjobsError as error:
         logging.getLogger("opsjobs").debug("where it came from", exc_info=True)
         _explain(error)
@@ -79,7 +83,10 @@ def main() -> None:
 
 
 def _explain(error: OpsjobsError) -> None:
-    click.echo(click.style("Error: ", fg="red", bold=True) + _REDACTOR.redact(error.message), err=True)
+    message = _REDACTOR.redact(error.message)
+    if isinstance(error, ConfigError) and len(error.faults) > 1:
+        message = f"{len(error.faults)} faults\n{message}"
+    click.echo(click.style("Error: ", fg="red", bold=True) + message, err=True)
     if error.advice:
         click.echo(_REDACTOR.redact(error.advice), err=True)
 

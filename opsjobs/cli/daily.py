@@ -27,6 +27,7 @@ _SHAPES = {"OK": ("●", "green"), "WARNING": ("▲", "yellow"), "CRITICAL": ("�
     "--date",
     "day",
     type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
     help="The day to report on, in the system's zone. Default: yesterday.",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep the reports below this folder.")
@@ -124,6 +125,7 @@ def _document(finished: Finished) -> dict[str, object]:
 def tell(finished: Finished) -> None:
     """Say on standard output what was found, and where the files are."""
     report = finished.report
+    advice = {gap.source: gap.advice for gap in report.gaps}
     shape, colour = _SHAPES[report.status.name]
     partial = "" if report.complete else "  PARTIAL"
     click.echo(f"{report.system_title}, {report.slot}")
@@ -131,10 +133,9 @@ def tell(finished: Finished) -> None:
     for finding in report.findings:
         shape, colour = _SHAPES[finding.status.name]
         click.echo(f"  {click.style(shape, fg=colour)} {finding.status.name:<8}  {finding.title}")
-        click.echo(f"    {finding.detail}")
-    for gap in report.gaps:
-        if gap.advice:
-            click.echo(f"  {gap.source}: {gap.advice}")
+        for line in (finding.detail, advice.get(finding.title)):
+            if line:
+                click.echo(f"    {line}")
     if finished.run.error:
         click.echo(f"  {finished.run.error}")
     for artifact in finished.run.artifacts:

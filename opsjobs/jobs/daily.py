@@ -151,7 +151,10 @@ def _last_seen(context: Context, days: Days, inventory: _Reply) -> dict[str, dat
     whole = Window(start=days.week_before.start, end=days.window.end)
     replies = _asked(
         context,
-        {name: Question(query=f"max(timestamp({name}))", at=whole.end, window=whole, step=components.STEP) for name in absent},
+        {
+            name: Question(query=f"max(timestamp({name}))", at=whole.end, window=whole, step=components.STEP)
+            for name in absent
+        },
     )
     return {
         name: None

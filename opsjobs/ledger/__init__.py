@@ -27,6 +27,7 @@ from opsjobs.model import Artifact, IndicatorResult, Outcome, Run, Status
 
 _VERSION = "0001"
 """The newest migration; a test holds it to the newest file."""
+_ADVICE = "Check storage.root (or OPSJOBS_HOME) and storage.ledger, free space, and who may write there."
 
 
 class Ledger:
@@ -148,11 +149,10 @@ class Ledger:
             yield
         except DBAPIError as error:
             reason = str(error.orig).strip().splitlines()[0] if error.orig else "no reason given"
-            raise LedgerError(
-                f"the ledger {where} cannot be used: {reason}",
-                advice="Check storage.root and storage.ledger, free space, and who may write there.",
-            ) from None
-        except (SQLAlchemyError, OSError) as error:
+            raise LedgerError(f"the ledger {where} cannot be used: {reason}", advice=_ADVICE) from None
+        except OSError as error:
+            raise LedgerError(f"the ledger {where} cannot be used: {error.strerror}", advice=_ADVICE) from None
+        except SQLAlchemyError as error:
             raise LedgerError(f"the ledger {where} cannot be used: {error}") from None
 
     def _connect_args(self) -> dict[str, Any]:

@@ -147,8 +147,6 @@ def main(memory: int, cpu: int) -> int:
         pdf = HTML(string=html, url_fetcher=NoFetcher()).write_pdf(pdf_tags=True)
     except MemoryError:
         return _fail(f"PDF needs more than {memory // 1024**2} MiB of memory")
-    except Exception as error:  # noqa: BLE001 - whatever it is, the parent wants one line
-        return _fail(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
     with out:
         out.write(pdf)
     return 0

@@ -70,5 +70,9 @@ def ask_all(metrics: Metrics, questions: Sequence[Question], deadline: Deadline)
         unreachable.clear()
         return answer
 
-    with ThreadPoolExecutor(max_workers=metrics.concurrency) as pool:
+    pool = ThreadPoolExecutor(max_workers=metrics.concurrency)
+    try:
         return list(pool.map(ask, questions))
+    finally:
+        # Whoever interrupts does not wait for answers that are still to come.
+        pool.shutdown(wait=False, cancel_futures=True)

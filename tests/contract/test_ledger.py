@@ -108,7 +108,7 @@ def test_the_migrations_make_the_tables_that_the_code_expects(ledger):
 
 
 def test_the_newest_migration_is_the_version_that_open_looks_for(ledger):
-    newest = sorted(Path(opsjobs.ledger.__file__).parent.glob("migrations/versions/v*.py"))[-1]
+    newest = max(Path(opsjobs.ledger.__file__).parent.glob("migrations/versions/v*.py"))
     assert newest.name.startswith(f"v{opsjobs.ledger._VERSION}_")
     with ledger._engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == opsjobs.ledger._VERSION

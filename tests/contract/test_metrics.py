@@ -15,11 +15,11 @@ from tests.fakes import FakeMetrics
 START = datetime(2026, 11, 18, tzinfo=UTC)
 ZERO = START.timestamp()
 HISTORY = {
-    "steady": [(ZERO + minute * 60, 42.0) for minute in range(0, 121)],
-    "counted": [(ZERO + minute * 60, float(minute)) for minute in range(0, 121)],
-    "stopped": [(ZERO + minute * 60, 7.0) for minute in range(0, 31)],
-    "undefined": [(ZERO + minute * 60, float("nan")) for minute in range(0, 121)],
-    "endless": [(ZERO + minute * 60, float("inf")) for minute in range(0, 121)],
+    "steady": [(ZERO + minute * 60, 42.0) for minute in range(121)],
+    "counted": [(ZERO + minute * 60, float(minute)) for minute in range(121)],
+    "stopped": [(ZERO + minute * 60, 7.0) for minute in range(31)],
+    "undefined": [(ZERO + minute * 60, float("nan")) for minute in range(121)],
+    "endless": [(ZERO + minute * 60, float("inf")) for minute in range(121)],
 }
 
 
@@ -111,7 +111,7 @@ def test_a_range_of_more_points_than_the_server_allows_is_asked_in_parts(real):
     window = Window(start=at(-240), end=at(120))
     (series,) = real.ask(Question(query="steady", at=window.end, window=window, step=1), Deadline(30)).series
     times = [sample.time for sample in series.samples]
-    assert times == [ZERO + second for second in range(0, 7201)]
+    assert times == [ZERO + second for second in range(7201)]
 
 
 def test_a_real_server_that_went_away_is_unreachable(binaries, tmp_path):

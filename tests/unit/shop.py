@@ -35,11 +35,14 @@ groups:
     dashboard: main
     runbook: shop
     indicators:
-      orders: {title: Orders, query: orders, unit: count, healthy: above, warning: 10, critical: 5, target: 20, step: 1h}
+      orders:
+        {title: Orders, query: orders, unit: count, healthy: above, target: 20, warning: 10, critical: 5, step: 1h}
       again: {title: Orders again, query: orders, unit: count, healthy: above, step: 1h}
       stock: {title: Stock, query: stock, unit: count, healthy: above, warning: 1, summary: last, step: 1h}
       paid: {title: Paid, numerator: paid, denominator: tried, unit: ratio, healthy: above, critical: 0.95, step: 1h}
-      answering: {title: Answering, query: 'min(up{job="api"})', unit: ratio, healthy: above, warning: 1, step: 1h, component: api}
+      answering:
+        {title: Answering, query: 'min(up{job="api"})', unit: ratio, healthy: above, warning: 1, step: 1h,
+         component: api}
 """
 
 

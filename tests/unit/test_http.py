@@ -2,13 +2,13 @@
 
 import base64
 import ssl
-import subprocess
 import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import trustme
 
 from opsjobs.errors import AccessDenied, BadAnswer, Overloaded, QueryRejected, SourceError, TimedOut, Unreachable
 from opsjobs.http import Deadline, Http
@@ -171,7 +171,7 @@ def test_nobody_at_the_address_is_unreachable_and_says_what_to_set():
 
 
 def test_a_host_that_does_not_exist_is_unreachable():
-    with pytest.raises(Unreachable, match="prometheus.invalid"):
+    with pytest.raises(Unreachable, match=r"prometheus\.invalid"):
         post("http://prometheus.invalid:9090")
 
 
@@ -229,16 +229,12 @@ def test_secrets_that_a_server_repeats_are_masked():
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-        + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True,
-        capture_output=True,
-    )
+    authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return context, str(folder / "cert.pem")
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    path = tmp_path_factory.mktemp("tls") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return context, str(path)
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused_and_says_what_to_set(certificate):

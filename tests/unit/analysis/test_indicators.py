@@ -196,7 +196,7 @@ def test_windows_follow_each_other_without_gap_or_overlap_for_two_years():
 def test_every_summary_lies_between_the_least_and_the_most(values):
     for name in ("last", "mean", "max", "p95"):
         value = SUMMARIES[name](values)
-        slack = 1e-6 * max(1.0, max(map(abs, values)))
+        slack = 1e-6 * max(1.0, *map(abs, values))
         assert min(values) - slack <= value <= max(values) + slack
     assert SUMMARIES["sum"](values) == pytest.approx(math.fsum(values))
 

@@ -95,7 +95,7 @@ def test_an_early_start_and_a_second_page_work_too():
 
 def test_making_a_printer_starts_nothing():
     printer = Printer()
-    assert printer._child is None  # noqa: SLF001 - what must not be there has no public name
+    assert printer._child is None
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_the_canary_can_sing(canary):
 def test_a_child_that_takes_too_long_is_killed_with_all_it_started():
     printer = Sleeper(timeout=0.5)
     printer.start()
-    group = printer._child.pid  # noqa: SLF001 - the test looks for the processes themselves
+    group = printer._child.pid
     with pytest.raises(RenderError, match=r"took more than 0\.5 s"):
         printer.print(PAGE)
     assert gone(group)
@@ -154,12 +154,12 @@ def test_a_child_that_takes_too_long_costs_only_the_pdf():
 def test_an_interrupt_kills_the_child(monkeypatch):
     printer = Sleeper()
     printer.start()
-    group = printer._child.pid  # noqa: SLF001 - the test looks for the processes themselves
+    group = printer._child.pid
 
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(printer._child, "communicate", interrupt)  # noqa: SLF001 - stands for Ctrl-C
+    monkeypatch.setattr(printer._child, "communicate", interrupt)
     with pytest.raises(KeyboardInterrupt):
         printer.print(PAGE)
     assert gone(group)
@@ -168,7 +168,7 @@ def test_an_interrupt_kills_the_child(monkeypatch):
 def test_closing_a_printer_that_was_never_used_ends_its_child():
     with Sleeper() as printer:
         printer.start()
-        group = printer._child.pid  # noqa: SLF001 - the test looks for the processes themselves
+        group = printer._child.pid
     assert gone(group)
 
 
@@ -179,7 +179,7 @@ def test_the_secrets_of_the_parent_do_not_reach_the_child(monkeypatch):
         printer.start()
         # The process exists before its new program does: wait for the latter's environment.
         for _ in range(100):
-            with open(f"/proc/{printer._child.pid}/environ", "rb") as file:  # noqa: PTH123, SLF001 - not a common file
+            with open(f"/proc/{printer._child.pid}/environ", "rb") as file:  # noqa: PTH123 - not a common file
                 environment = file.read()
             if b"PYTHONHASHSEED" in environment:
                 break

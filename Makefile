@@ -1,0 +1,64 @@
+# Everything that one does with this project. `make` alone lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# What the jobs make is kept here unless OPSJOBS_HOME says otherwise.
+export OPSJOBS_HOME ?= $(CURDIR)/var
+# Options for the command behind a target: make monitoring-daily ARGS="--date 2026-11-18"
+ARGS ?=
+
+NATIVE := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test golden lint types native monitoring-daily clean
+
+help: ## List what one can do
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed native ## Install opsjobs into .venv
+	@echo "Installed. Try: $(BIN)/opsjobs --help"
+
+demo: $(VENV)/.installed native ## Try it: a simulated PratikoAI on a real Prometheus, and its daily report
+	@$(BIN)/opsjobs demo $(ARGS)
+
+monitoring-daily: $(VENV)/.installed native ## The daily report of the configured systems
+	@$(BIN)/opsjobs daily $(ARGS)
+
+test: $(VENV)/.tested native ## Run the tests; TESTS="tests/unit -k name" for some of them
+	@$(BIN)/python -m pytest $(TESTS)
+
+golden: $(VENV)/.tested native ## Rewrite the expected outputs of the golden tests; read the diff
+	@GOLDEN=rewrite $(BIN)/python -m pytest tests/cli
+
+lint: $(VENV)/.tested ## Check style
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.tested ## Check types
+	@$(BIN)/mypy
+
+clean: ## Remove the virtual environment and caches; what the jobs made stays
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@echo "Making the virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "It needs the venv module: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Installing opsjobs and what it needs"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.tested: $(VENV)/.installed
+	@echo "Installing what the tests need"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# WeasyPrint loads pango from the system. Without it everything but the PDF works.
+native: $(VENV)/.installed
+	@$(BIN)/python -c 'import weasyprint' >/dev/null 2>&1 || { \
+	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    echo "Installing the native libraries for PDFs"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(NATIVE) >/dev/null; \
+	  elif command -v brew >/dev/null; then brew install pango; \
+	  else echo "PDFs need native libraries that only an administrator can install: sudo apt-get install $(NATIVE)"; fi; }

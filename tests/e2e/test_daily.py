@@ -1,0 +1,112 @@
+"""The daily report from end to end: a simulated PratikoAI on a real Prometheus, asked over HTTP.
+
+What a scenario plants is what the report must name, exactly; on the quiet scenario it names nothing.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from opsjobs import system
+from opsjobs.demo.stage import Stage
+from opsjobs.http import Deadline
+from opsjobs.jobs import Context, daily
+from opsjobs.model import Quality, Status
+from opsjobs.report import render
+from opsjobs.sources.prometheus import Prometheus
+from tests.conftest import connection
+
+
+def reported(stage, day=None):
+    profile = system.read("pratikoai", Path())
+    now = datetime.now(UTC)
+    from zoneinfo import ZoneInfo
+
+    yesterday = now.astimezone(ZoneInfo(profile.zone)).date() - timedelta(days=1)
+    with Prometheus(connection(stage.url, timeout=30)) as metrics:
+        return daily.run(
+            Context(
+                name="pratikoai", system=profile, metrics=metrics, day=day or yesterday, now=now, deadline=Deadline(120)
+            )
+        )
+
+
+@pytest.fixture(scope="module")
+def quiet(binaries):
+    with Stage(scenario="quiet", now=datetime.now(UTC), binaries=binaries) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def troubled(binaries):
+    with Stage(scenario="troubled", now=datetime.now(UTC), binaries=binaries) as stage:
+        yield stage
+
+
+@pytest.mark.xdist_group("quiet")
+class TestAQuietDay:
+    def test_nothing_needs_a_person(self, quiet):
+        result = reported(quiet)
+        assert [finding.title for finding in result.report.findings] == []
+        assert (result.report.status, result.report.complete, result.report.gaps) == (Status.OK, True, ())
+
+    def test_every_indicator_has_a_value_and_two_days_to_compare_with(self, quiet):
+        for indicator in reported(quiet).indicators:
+            assert indicator.measurement.quality is Quality.OK, indicator.id
+            assert indicator.day_before is not None, indicator.id
+            assert indicator.week_before is not None, indicator.id
+
+    def test_each_of_the_last_days_is_quiet_too(self, quiet):
+        today = datetime.now(UTC).date()
+        for days in range(3, 24, 7):
+            result = reported(quiet, today - timedelta(days=days))
+            subjects = [finding.subject for finding in result.report.findings]
+            assert subjects == [], f"{days} days ago"
+
+    def test_made_twice_over_the_same_data_the_report_is_the_same_byte_for_byte(self, quiet):
+        first, second = (render(reported(quiet).report) for _ in range(2))
+        assert first.failures == second.failures == {}
+        assert first.files == second.files
+
+
+@pytest.mark.xdist_group("troubled")
+class TestATroubledDay:
+    def test_what_was_planted_is_named_and_nothing_else(self, troubled):
+        found = {finding.subject for finding in reported(troubled).report.findings}
+        assert found == {subject for truth in troubled.scenario.truths for subject in truth.expect}
+        assert len(found) >= 6
+
+    def test_each_finding_says_what_was_planted(self, troubled):
+        findings = {
+            finding.subject: f"{finding.title} {finding.detail}" for finding in reported(troubled).report.findings
+        }
+        said = 0
+        for truth in troubled.scenario.truths:
+            for words in truth.says:
+                assert any(words in findings[subject] for subject in truth.expect), f"{truth.what}: {words}"
+                said += 1
+        assert said >= 3
+
+    def test_the_vanished_metric_is_a_gap_and_makes_the_report_partial(self, troubled):
+        report = reported(troubled).report
+        assert not report.complete
+        assert [gap.source for gap in report.gaps] == ["No data: db_query_duration_seconds"]
+
+    def test_all_four_formats_tell_the_same_findings(self, troubled):
+        report = reported(troubled).report
+        rendered = render(report)
+        assert rendered.failures == {}
+        page, text = (rendered.files[f"report.{kind}"].decode() for kind in ("html", "txt"))
+        document = json.loads(rendered.files["report.json"])
+        assert [item["title"] for item in document["findings"]] == [finding.title for finding in report.findings]
+        for finding in report.findings:
+            assert finding.title in page
+            assert finding.title in text
+
+    def test_the_day_before_the_trouble_was_quiet(self, troubled):
+        from zoneinfo import ZoneInfo
+
+        day = datetime.now(UTC).astimezone(ZoneInfo("Europe/Rome")).date() - timedelta(days=2)
+        assert reported(troubled, day).report.findings == ()

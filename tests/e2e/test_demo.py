@@ -1,0 +1,84 @@
+"""`opsjobs demo` as a newcomer runs it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+
+def start(folder, *arguments):
+    (folder / "tmp").mkdir()
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "TMPDIR": str(folder / "tmp")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "opsjobs", "demo", *arguments],
+        cwd=folder,
+        env=environment | {"OPSJOBS_HOME": str(folder / "home")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def below(folder):
+    """The command lines of processes that work in this folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in words:
+            found.append(words)
+    return found
+
+
+def test_the_demo_prints_a_verdict_and_four_files_and_leaves_nothing_behind(binaries, tmp_path):
+    demo = start(tmp_path, "--scenario", "quiet")
+    said, progress = demo.communicate(timeout=180)
+    assert demo.returncode == 0, progress
+    assert "OK  All 29 indicators and 7 components are within their limits." in said
+    files = [Path(line.strip()) for line in said.splitlines() if line.startswith("  /")]
+    assert [path.suffix for path in files] == [".html", ".pdf", ".txt", ".json"]
+    assert all(path.stat().st_size > 1000 for path in files)
+    assert "Loading" in progress
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert below(tmp_path / "tmp") == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_kept_it_lives_until_it_is_interrupted_and_then_is_gone(binaries, tmp_path, how):
+    demo = start(tmp_path, "--keep")
+    url = ""
+    for line in demo.stderr:
+        if found := re.match(r"Prometheus +(http://127\.0\.0\.1:\d+)", line):
+            url = found[1]
+        if line.startswith("Ctrl-C"):
+            break
+    with urllib.request.urlopen(f"{url}/api/v1/query?query=up", timeout=10) as answer:  # noqa: S310 - our own server
+        assert b'"pratikoai"' in answer.read()
+    demo.send_signal(how)
+    demo.communicate(timeout=60)
+    assert demo.returncode == 130
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"{url}/-/ready", timeout=5)  # noqa: S310 - our own server
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert below(tmp_path / "tmp") == []
+
+
+def test_interrupted_while_it_loads_it_leaves_nothing_behind(binaries, tmp_path):
+    demo = start(tmp_path)
+    for line in demo.stderr:
+        if line.startswith("Loading"):
+            break
+    time.sleep(0.5)
+    demo.send_signal(signal.SIGINT)
+    demo.communicate(timeout=60)
+    assert demo.returncode == 130
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert below(tmp_path / "tmp") == []
