@@ -11,7 +11,7 @@ ARGS ?=
 NATIVE := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test golden lint types native monitoring-daily clean
+.PHONY: help install demo test golden lint types native servers monitoring-daily clean
 
 help: ## List what one can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -25,7 +25,7 @@ demo: $(VENV)/.installed native ## Try it: a simulated PratikoAI on a real Prome
 monitoring-daily: $(VENV)/.installed native ## The daily report of the configured systems
 	@$(BIN)/opsjobs daily $(ARGS)
 
-test: $(VENV)/.tested native ## Run the tests; TESTS="tests/unit -k name" for some of them
+test: $(VENV)/.tested native servers ## Run the tests; TESTS="tests/unit -k name" for some of them
 	@$(BIN)/python -m pytest $(TESTS)
 
 golden: $(VENV)/.tested native ## Rewrite the expected outputs of the golden tests; read the diff
@@ -62,3 +62,15 @@ native: $(VENV)/.installed
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(NATIVE) >/dev/null; \
 	  elif command -v brew >/dev/null; then brew install pango; \
 	  else echo "PDFs need native libraries that only an administrator can install: sudo apt-get install $(NATIVE)"; fi; }
+
+# Tests use real servers. Prometheus is fetched by the tests themselves; PostgreSQL has to be installed, without a
+# cluster of its own. Where it cannot be had, its tests are skipped by name.
+servers:
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
+	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    echo "Installing PostgreSQL for the tests"; \
+	    mkdir -p /etc/postgresql-common; \
+	    [ -e /etc/postgresql-common/createcluster.conf ] || \
+	      echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
+	  fi; }

@@ -37,7 +37,7 @@ _CLASSES = {_INK: "ink", _GRID: "grid", _CONTEXT: "context", _ACCENT: "accent"} 
 }
 _DAY = 86400
 _HOURS_UP_TO = 2 * _DAY
-_MOST_DATES = 8
+_MOST_DATES = 5
 _NAME = 30
 """Characters that a limit's name may take inside the picture."""
 _HOLE = 1.5
@@ -111,11 +111,13 @@ def _frame(axes: Axes, chart: Chart, zone: tzinfo, extent: Extent) -> None:
 
 
 def _limits(axes: Axes, chart: Chart, extent: Extent, factor: float) -> None:
-    """Dashed lines with their names at the right end, under the line where the one above is too near."""
+    """Dashed lines with their names at the right end, under the line where something above is too near."""
     near = (extent[1] - extent[0]) * 0.09
+    ends = [values[-1] for line in chart.lines if (values := _values(line))]
     drawn = sorted((mark for mark in chart.limits if mark.value is not None), key=lambda mark: mark.value)
     for index, mark in enumerate(drawn):
-        crowded = index + 1 < len(drawn) and drawn[index + 1].value - mark.value < near
+        above = [*(other.value for other in drawn[index + 1 : index + 2]), *ends]
+        crowded = any(0 <= value - mark.value < near for value in above)
         height = mark.value / factor
         axes.axhline(height, color=_STATUS[mark.status], linewidth=1, linestyle=(0, (4, 3)), clip_on=False)
         axes.annotate(
@@ -156,7 +158,7 @@ def _times(chart: Chart, zone: tzinfo) -> Iterator[tuple[float, str]]:
             at = datetime.combine(start.date() + timedelta(days=number), time(hour), zone)
             if start <= at <= end:
                 last = hourly and at == end and hour == 0
-                yield at.timestamp(), "24:00" if last else f"{at:%H:%M}" if hourly else f"{at.day}.{at.month}."
+                yield at.timestamp(), "24:00" if last else f"{at:%H:%M}" if hourly else f"{at.day} {at:%b}"
 
 
 def _broken(samples: Sequence[Sample]) -> tuple[list[float], list[float]]:

@@ -179,7 +179,7 @@ def _quality(evidence: Sequence[Evidence]) -> list[str]:
 
 
 def _answer(item: Evidence) -> tuple[str, ...]:
-    return item.title, item.quality.word, words.percent(item.coverage), item.reason
+    return item.title, item.quality.word, "" if item.coverage is None else words.percent(item.coverage), item.reason
 
 
 def _appendix(evidence: Sequence[Evidence], zone: tzinfo) -> list[str]:
