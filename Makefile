@@ -26,7 +26,7 @@ monitoring-daily: $(VENV)/.installed native ## The daily report of the configure
 	@$(BIN)/opsjobs daily $(ARGS)
 
 test: $(VENV)/.tested native servers ## Run the tests; TESTS="tests/unit -k name" for some of them
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(TESTS)
 
 golden: $(VENV)/.tested native ## Rewrite the expected outputs of the golden tests; read the diff
 	@GOLDEN=rewrite $(BIN)/python -m pytest tests/cli
