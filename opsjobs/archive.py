@@ -1,15 +1,17 @@
-"""The reports on disk: `reports/<system>/<job>/<slot>/report.*` below the root, published whole or not at all."""
+"""The reports on disk: `reports/<system>/<job>/<slot>/report.*` below the root, each published whole."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 from opsjobs.errors import OpsjobsError
 from opsjobs.model import Artifact
+
+_PARTIAL = ".partial-"
 
 
 def publish(
@@ -17,14 +19,23 @@ def publish(
 ) -> tuple[Artifact, ...]:
     """Write the files of one report below `root / folder`; a reader sees each either as it was or as it is now.
 
-    A file of an earlier run that this one did not make is removed: it would tell of other data.
+    What an earlier run left there and this one did not make is removed: it would tell of other data.
     """
     target = root / folder
     try:
         target.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            _replace(target / name, content)
-        for stale in target.glob("report.*"):
+        # All of them are on the disk before the first takes its place: a disk that is full spoils nothing.
+        partial = {target / f"{_PARTIAL}{secrets.token_hex(8)}": name for name in files}
+        try:
+            for path, name in partial.items():
+                _write(path, files[name])
+            for path, name in partial.items():
+                path.replace(target / name)
+        finally:
+            for path in partial:
+                path.unlink(missing_ok=True)
+        for stale in target.iterdir():
+            # Of an earlier run that made more, or that did not come to its end.
             if stale.name not in files:
                 stale.unlink()
         _sync(target)
@@ -44,17 +55,12 @@ def publish(
     )
 
 
-def _replace(path: Path, content: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".partial-", delete=False) as file:
-        partial = Path(file.name)
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+def _write(path: Path, content: bytes) -> None:
+    """A new file on the disk, with the rights that the user's umask gives."""
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync(folder: Path) -> None:

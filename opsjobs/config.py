@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
@@ -20,6 +20,7 @@ from opsjobs.http import Connection
 from opsjobs.log import MASK
 from opsjobs.system import System
 
+_SPACE = 0x20
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -27,6 +28,24 @@ def _not_inline(value: Any) -> Any:
     if isinstance(value, str) and not isinstance(value, FromEnvironment):
         message = "a secret does not belong into this file: write ${VARIABLE}, or use the key that ends in _file"
         raise ValueError(message)  # noqa: TRY004 - pydantic turns only ValueError into a fault
+    return value
+
+
+def _one_line(value: str) -> str:
+    if any(ord(character) < _SPACE for character in value):
+        raise ValueError("it has a line break or another control character: a secret is one line")
+    return value
+
+
+def _secret_line(value: SecretStr) -> SecretStr:
+    _one_line(value.get_secret_value())
+    return value
+
+
+def _ledger_url(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.query:
+        raise ValueError("must end with the database's name: put user and password before the host")
     return value
 
 
@@ -42,12 +61,15 @@ def _url(value: str) -> str:
 
 
 def _name(value: str) -> str:
+    if value == "all":
+        raise ValueError("'all' means every system: give it another name")
     if not _NAME.fullmatch(value):
         raise ValueError("a system's name has small letters, digits, - and _ only, 63 at most")
     return value
 
 
-Secret = Annotated[SecretStr, BeforeValidator(_not_inline)]
+Secret = Annotated[SecretStr, BeforeValidator(_not_inline), AfterValidator(_secret_line)]
+Header = Annotated[SecretStr, AfterValidator(_secret_line)]
 Url = Annotated[str, AfterValidator(_url)]
 # Names become folders and lock files.
 SystemName = Annotated[str, AfterValidator(_name)]
@@ -63,7 +85,7 @@ class PrometheusServer(Declared):
     password_file: Path | None = None
     token: Secret | None = None
     token_file: Path | None = None
-    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    headers: dict[str, Header] = Field(default_factory=dict)
     """Sent with each request, for example X-Scope-OrgID: team-a."""
     ca_file: Path | None = None
     """The authority that signed the server's certificate, when the system does not know it."""
@@ -113,7 +135,7 @@ class Storage(Declared):
 
     root: Path | None = None
     """The folder of reports and the ledger, relative to this file. Default: OPSJOBS_HOME, else the state folder."""
-    ledger: SecretStr | None = None
+    ledger: Annotated[SecretStr, AfterValidator(_ledger_url)] | None = None
     """A database URL (postgresql://user@host/name, the password by ${VARIABLE}). Default: ledger.db below the root."""
 
 
@@ -206,16 +228,19 @@ def secrets(config: Config) -> Iterator[str]:
 
     yield from within(config.model_dump())
     if config.storage.ledger:
-        yield urlsplit(config.storage.ledger.get_secret_value()).password or ""
+        password = urlsplit(config.storage.ledger.get_secret_value()).password or ""
+        yield password
+        yield unquote(password)
 
 
 def _secret(value: SecretStr | None, file: Path | None, base: Path) -> str:
     if file is None:
         return value.get_secret_value() if value else ""
     try:
-        return (base / file).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        return _one_line((base / file).read_text("utf-8").strip())
+    except (OSError, ValueError) as error:
+        fallback = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+        reason = getattr(error, "strerror", None) or fallback
         raise ConfigError(f"{base / file}: cannot be read: {reason}", advice="The file holds one secret.") from None
 
 

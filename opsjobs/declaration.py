@@ -66,18 +66,22 @@ def parse(
 ) -> Model:
     """As `load`, from a text; `name` stands for the file in faults."""
     try:
+        # An alias can refer to itself, and a few lines of them fill the memory.
+        alias = next(
+            (token for token in yaml.scan(text, Loader=yaml.SafeLoader) if isinstance(token, yaml.AliasToken)), None
+        )
+        if alias:
+            raise ConfigError([_at(name, alias.start_mark.line + 1, "aliases (*name) are not read here")])
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         content = yaml.load(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        message = f"not valid YAML: {error.problem}"
-        raise ConfigError([Fault(file=name, line=mark.line + 1 if mark else None, path="", message=message)]) from None
+        line = mark.line + 1 if mark else None
+        raise ConfigError([_at(name, line, f"not valid YAML: {error.problem}")]) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError([Fault(file=name, line=None, path="", message=f"not valid YAML: {error}")]) from None
+        raise ConfigError([_at(name, None, f"not valid YAML: {error}")]) from None
 
-    faults = [
-        Fault(file=name, line=line, path=_dotted(path), message="this key stands twice") for path, line in _twice(node)
-    ]
+    faults = [Fault(file=name, line=line, path=_dotted(path), message="duplicate key") for path, line in _twice(node)]
     if environment is not None:
         content, missing = _expand(content, environment)
         for path, variable in missing:
@@ -106,6 +110,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if near:
         return f"; did you mean '{near[0]}'?"
     return f"; known are: {', '.join(known)}" if known else ""
+
+
+def _at(name: str, line: int | None, message: str) -> Fault:
+    """A fault of the file itself, not of something in it."""
+    return Fault(file=name, line=line, path="", message=message)
 
 
 def _fault(details: ErrorDetails, node: yaml.Node | None, name: str) -> Fault:

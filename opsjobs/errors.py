@@ -6,12 +6,12 @@
     ├── SlotTaken               exit 75   another run holds this slot
     ├── Interrupted             exit 130
     ├── SourceError                       a source did not give what it was asked for
-    │   ├── Unreachable         transient
-    │   ├── TimedOut            transient
-    │   ├── Overloaded          transient
-    │   ├── AccessDenied        permanent
-    │   ├── QueryRejected       permanent
-    │   └── BadAnswer           permanent
+    │   ├── Unreachable
+    │   ├── TimedOut
+    │   ├── Overloaded
+    │   ├── AccessDenied
+    │   ├── QueryRejected
+    │   └── BadAnswer
     ├── RenderError                       a report could not be turned into a format
     ├── LedgerError                       the ledger could not be read or written
     └── DemoError                         the demonstration could not be set up
@@ -28,7 +28,6 @@ class OpsjobsError(Exception):
     """Something went wrong."""
 
     exit_code = 1
-    transient = False
 
     def __init__(self, message: str | None = None, *, advice: str = "") -> None:
         self.message = message or (type(self).__doc__ or "").strip()
@@ -89,19 +88,14 @@ class SourceError(OpsjobsError):
 class Unreachable(SourceError):
     """The source cannot be reached."""
 
-    transient = True
-
 
 class TimedOut(SourceError):
     """The source did not answer in time."""
-
-    transient = True
 
 
 class Overloaded(SourceError):
     """The source is not able to answer now."""
 
-    transient = True
     retry_after: float = 0.0
     """Seconds after which the source wants to be asked again."""
 

@@ -6,10 +6,12 @@ netrc file would replace a bearer token.
 
 from __future__ import annotations
 
+import queue
 import random
+import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import orjson
@@ -31,8 +33,10 @@ from opsjobs.log import Redactor
 _ATTEMPTS = 3
 _BACKOFF = 0.3
 _CHUNK = 1 << 16
-_LARGEST_BODY = 512 << 20
+_LARGEST_BODY = 128 << 20
+_CONNECT_SECONDS = 5.0
 _SHOWN = 300
+_READ = 10_000
 _TRANSIENT = {429, 502, 503, 504}
 
 
@@ -71,6 +75,19 @@ class Connection:
     """Seconds for one call, its retries among them."""
     concurrency: int = 4
 
+    @property
+    def authorization(self) -> str:
+        """The header that lets us in, its text as UTF-8."""
+        if self.token:
+            return f"Bearer {self.token}"
+        return f"Basic {b64encode(':'.join(self.auth).encode()).decode()}" if self.auth else ""
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must be in nothing that is said."""
+        password = self.auth[1] if self.auth else ""
+        return [self.token, password, self.authorization.partition(" ")[2], *self.headers.values()]
+
 
 class Http:
     """Kept connections to one server. Safe to use from several threads; `close` when done."""
@@ -78,16 +95,12 @@ class Http:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._base = connection.url.rstrip("/")
-        secrets = [connection.token, *connection.headers.values()]
-        if connection.auth:
-            secrets += [connection.auth[1], requests.auth._basic_auth_str(*connection.auth).removeprefix("Basic ")]  # noqa: SLF001 - the encoding that is sent
-        self._redact = Redactor(secrets).redact
+        self.redact = Redactor(connection.secrets).redact
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers.update({"Accept": "application/json", "User-Agent": "opsjobs", **connection.headers})
-        if connection.token:
-            self._session.headers["Authorization"] = f"Bearer {connection.token}"
-        self._session.auth = connection.auth
+        if connection.authorization:
+            self._session.headers["Authorization"] = connection.authorization
         self._session.verify = connection.ca_file or True
         if connection.cert_file:
             self._session.cert = (connection.cert_file, connection.key_file or connection.cert_file)
@@ -101,18 +114,16 @@ class Http:
 
     def post(self, path: str, form: Mapping[str, str], *, deadline: Deadline) -> bytes:
         """The body of a successful answer to a form. Raises the `SourceError` that says what went wrong."""
-        return self._send("POST", path, form, deadline)
-
-    def get(self, path: str, *, deadline: Deadline) -> bytes:
-        """The body of a successful answer. Raises the `SourceError` that says what went wrong."""
-        return self._send("GET", path, None, deadline)
-
-    def _send(self, method: str, path: str, form: Mapping[str, str] | None, deadline: Deadline) -> bytes:
         deadline = deadline.within(self.connection.timeout)
+        earlier: SourceError | None = None
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return self._once(method, path, form, deadline)
+                return self._once(path, form, deadline)
+            except TimedOut as error:
+                # Why it was tried again says more than that there was no time left for it.
+                raise earlier or error from None
             except (Unreachable, Overloaded) as error:
+                earlier = error
                 # Full jitter, so that many callers do not come back at the same moment.
                 pause = max(getattr(error, "retry_after", 0.0), random.uniform(0, _BACKOFF * 2**attempt))  # noqa: S311 - no secret depends on it
                 if attempt == _ATTEMPTS or pause >= deadline.left:
@@ -120,21 +131,43 @@ class Http:
                 time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    def _once(self, method: str, path: str, form: Mapping[str, str] | None, deadline: Deadline) -> bytes:
-        with self._translated(deadline):
-            # No time left is told as a time-out, not as urllib3's refusal of a zero.
-            seconds = max(deadline.left, 0.001)
-            response = self._session.request(
-                method, self._base + path, data=form, timeout=seconds, stream=True, allow_redirects=False
-            )
-            with response:
-                body = b"".join(self._chunks(response, deadline))
+    def _once(self, path: str, form: Mapping[str, str], deadline: Deadline) -> bytes:
+        """One attempt, left at the deadline: a server that drips resets each time-out of a socket with every byte."""
+        outcome: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+
+        def attempt() -> None:
+            try:
+                outcome.put(self._attempt(path, form, deadline))
+            except (SourceError, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                outcome.put(error)
+
+        threading.Thread(target=attempt, daemon=True, name="opsjobs-http").start()
+        try:
+            result = outcome.get(timeout=max(deadline.left, 0.001))
+        except queue.Empty:
+            raise self._timed_out() from None
+        if isinstance(result, bytes):
+            return result
+        raise self._translated(result) from None
+
+    def _attempt(self, path: str, form: Mapping[str, str], deadline: Deadline) -> bytes:
+        seconds = max(deadline.left, 0.001)
+        response = self._session.request(
+            "POST",
+            self._base + path,
+            data=form,
+            timeout=(min(_CONNECT_SECONDS, seconds), seconds),
+            stream=True,
+            allow_redirects=False,
+        )
+        with response:
+            body = b"".join(self._chunks(response, deadline))
         if response.ok and not response.is_redirect:
             return body
         raise self._refusal(response, body)
 
     def _chunks(self, response: requests.Response, deadline: Deadline) -> Iterator[bytes]:
-        """The body as it comes: a server that drips would reset a socket's time-out with each byte."""
+        """The body as it comes, within its largest size."""
         size = 0
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             size += len(chunk)
@@ -143,24 +176,24 @@ class Http:
                     f"{self._who} sent more than {_LARGEST_BODY >> 20} MB", advice="Aggregate in the query."
                 )
             if not deadline.left:
+                # Nobody waits for the rest.
                 raise self._timed_out()
             yield chunk
 
-    @contextmanager
-    def _translated(self, deadline: Deadline) -> Iterator[None]:
-        try:
-            yield
-        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
-            if isinstance(error, requests.ConnectTimeout) and deadline.left:
-                raise self._unreachable(error) from None
-            raise self._timed_out() from None
-        except requests.exceptions.SSLError as error:
-            raise SourceError(
+    def _translated(self, error: Exception) -> SourceError:
+        """What a library raised, in words."""
+        if isinstance(error, SourceError):
+            return error
+        if isinstance(error, requests.ConnectTimeout):
+            return self._unreachable(f"no connection within {_CONNECT_SECONDS:g} s")
+        if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
+            return self._timed_out()
+        if isinstance(error, requests.exceptions.SSLError):
+            return SourceError(
                 f"{self._who}: its TLS certificate was not accepted: {self._reason(error)}",
                 advice=f"Set {self.connection.key}.ca_file to the authority that signed it, or correct its url.",
-            ) from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._unreachable(error) from None
+            )
+        return self._unreachable(self._reason(error))
 
     @property
     def _who(self) -> str:
@@ -172,9 +205,9 @@ class Http:
             advice=f"Raise {self.connection.key}.timeout, or make the query cheaper with a recording rule.",
         )
 
-    def _unreachable(self, error: Exception) -> Unreachable:
+    def _unreachable(self, reason: str) -> Unreachable:
         return Unreachable(
-            f"{self._who} cannot be reached: {self._reason(error)}",
+            f"{self._who} cannot be reached: {reason}",
             advice=f"Check that it runs, and set {self.connection.key}.url in opsjobs.yml.",
         )
 
@@ -189,23 +222,24 @@ class Http:
                 break
             error = inner
         text = getattr(error, "strerror", None) or str(error).rsplit(": ", 1)[-1] or type(error).__name__
-        return self._redact(text)[:_SHOWN]
+        return self.redact(text)[:_SHOWN]
 
     def _refusal(self, response: requests.Response, body: bytes) -> SourceError:
         code = response.status_code
-        said = self._redact(_words(body))[:_SHOWN]
+        said = self.redact(_words(body))[:_SHOWN]
         if code in {401, 403}:
             return AccessDenied(
                 f"{self._who} refused the credentials (HTTP {code})",
                 advice=f"Set username and password_file, token_file or headers below {self.connection.key}.",
             )
         if code in _TRANSIENT:
-            overloaded = Overloaded(f"{self._who} is not able to answer now (HTTP {code}): {said}")
-            with suppress(ValueError):
-                overloaded.retry_after = float(response.headers.get("Retry-After", ""))
+            overloaded = Overloaded(f"{self._who} cannot answer now (HTTP {code}): {said}")
+            # A date is not waited for: the clocks of two machines differ.
+            seconds = response.headers.get("Retry-After", "")
+            overloaded.retry_after = float(seconds) if seconds.isascii() and seconds.isdigit() else 0.0
             return overloaded
         if response.is_redirect:
-            target = self._redact(response.headers.get("Location", ""))[:_SHOWN]
+            target = self.redact(response.headers.get("Location", ""))[:_SHOWN]
             return BadAnswer(
                 f"{self._who} redirects to {target}",
                 advice=f"Set {self.connection.key}.url to the address that answers; redirects would leak credentials.",
@@ -220,6 +254,6 @@ def _words(body: bytes) -> str:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return body[:_SHOWN].decode("utf-8", "replace").strip()
+        return body[:_READ].decode("utf-8", "replace").strip()
     said = (content.get("error") or content.get("message")) if isinstance(content, dict) else None
     return str(said or content)

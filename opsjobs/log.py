@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import html
+import json
 import logging
 from collections.abc import Iterable
 from typing import TextIO
@@ -25,7 +27,10 @@ class Redactor:
         if len(secret) < _SHORTEST:
             return
         encoded = base64.b64encode(secret.encode()).decode()
-        self._forms |= {secret, quote(secret, safe=""), quote_plus(secret), encoded}
+        quoted = {quote(secret, safe=""), quote_plus(secret), encoded}
+        # As a repr or a JSON text has it.
+        escaped = {repr(secret)[1:-1], repr(secret.encode())[2:-1], json.dumps(secret)[1:-1]}
+        self._forms |= {secret, html.escape(secret)} | quoted | escaped
 
     def redact(self, text: str) -> str:
         """The text without the secrets; the longest first, so that none leaves a tail."""

@@ -177,6 +177,42 @@ class Share:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Outage:
+    """A span in which a member was down, or in which nothing is known of it."""
+
+    start: datetime
+    end: datetime
+    known: bool
+    """True: it was measured and down. False: it was not measured."""
+    ended: bool
+    """False when it lasts to the end of the window."""
+
+    @property
+    def seconds(self) -> float:
+        """Length in real seconds."""
+        return self.end.timestamp() - self.start.timestamp()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Episode:
+    """A span in which the points of an indicator were beyond a limit for long enough to matter."""
+
+    start: datetime
+    end: datetime
+    status: Status
+    """Of the limit that was passed: WARNING or CRITICAL."""
+    worst: float
+    """The value farthest beyond it, in base units."""
+    ended: bool
+    """False when it lasts to the end of the window."""
+
+    @property
+    def seconds(self) -> float:
+        """Length in real seconds."""
+        return self.end.timestamp() - self.start.timestamp()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class IndicatorResult:
     """One indicator over one window."""
 
@@ -196,6 +232,9 @@ class IndicatorResult:
     week_before: float | None = None
     series: Series = field(default_factory=Series)
     """The whole range that was read, from seven days before the window to its end."""
+    holes: tuple[Outage, ...] = ()
+    """Spans of the window, longer than a value may be old, in which there are no points."""
+    episodes: tuple[Episode, ...] = ()
     breakdown: tuple[Share, ...] = ()
     breakdown_by: str = ""
     chart: bool = False
@@ -204,22 +243,10 @@ class IndicatorResult:
     dashboard: str = ""
     runbook: str = ""
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outage:
-    """A span in which a member was down, or in which nothing is known of it."""
-
-    start: datetime
-    end: datetime
-    known: bool
-    """True: it was measured and down. False: it was not measured."""
-    ended: bool
-    """False when it lasts to the end of the window."""
-
     @property
-    def seconds(self) -> float:
-        """Length in real seconds."""
-        return self.end.timestamp() - self.start.timestamp()
+    def judged(self) -> bool:
+        """Whether there is a limit that could ask for a person; without one, OK says only that there is data."""
+        return self.threshold.warning is not None or self.threshold.critical is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -250,6 +277,8 @@ class Finding:
     detail: str
     explains: tuple[str, ...] = ()
     """Titles of what else is wrong because of this."""
+    advice: str = ""
+    """What to do about it, where more can be said than the runbook does."""
     team: Team = field(default_factory=lambda: Team(name=""))
     dashboard: str = ""
     runbook: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import promql_parser
 
@@ -58,6 +59,24 @@ def metrics(query: str) -> tuple[str, ...]:
 
     promql_parser.walk(promql_parser.parse(at_step(query, 300)), visit)
     return tuple(sorted(names))
+
+
+def lookback(query: str) -> float:
+    """How many seconds before its time a valid query reads: its longest range or offset, nested ones added up."""
+    longest = 0.0
+    depth: list[float] = []
+
+    def enter(expression: promql_parser.Expr) -> None:
+        nonlocal longest
+        reach = (getattr(expression, name, None) for name in ("range", "offset"))
+        depth.append(sum(span.total_seconds() for span in reach if isinstance(span, timedelta)))
+        longest = max(longest, sum(depth))
+
+    def leave(_: promql_parser.Expr) -> None:
+        depth.pop()
+
+    promql_parser.walk(promql_parser.parse(at_step(query, 300)), enter, leave)
+    return longest
 
 
 def quote(value: str) -> str:

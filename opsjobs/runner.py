@@ -70,13 +70,19 @@ def execute(job: str, context: Context, desk: Desk) -> Finished:
         try:
             return _work(job, context, desk, run)
         except BaseException as error:
-            expected = isinstance(error, OpsjobsError)
-            told = str(error) if expected else "".join(traceback.format_exception_only(error)).strip()
             ended = replace(
-                run, finished_at=desk.clock(), outcome=Outcome.FAILED, error=desk.redactor.redact(told) or "interrupted"
+                run, finished_at=desk.clock(), outcome=Outcome.FAILED, error=desk.redactor.redact(_told(error))
             )
             desk.ledger.finish(ended)
             raise
+
+
+def _told(error: BaseException) -> str:
+    """An error in one line of a row."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    known = isinstance(error, OpsjobsError)
+    return str(error) if known else "".join(traceback.format_exception_only(error)).strip()
 
 
 def _work(job: str, context: Context, desk: Desk, run: Run) -> Finished:
@@ -86,7 +92,7 @@ def _work(job: str, context: Context, desk: Desk, run: Run) -> Finished:
         desk.say(f"{context.system.title}: asking {context.metrics.name}")
         result = JOBS[job](context)
         desk.say(f"{context.system.title}: rendering the report")
-        rendered = render(result.report, printer)
+        rendered = render(result.report, printer, desk.redactor.redact)
     folder = Path(context.name) / job / run.slot
     artifacts = archive.publish(desk.reports, folder, rendered.files, MEDIA_TYPES)
     complete = result.report.complete and not rendered.failures
@@ -99,4 +105,4 @@ def _work(job: str, context: Context, desk: Desk, run: Run) -> Finished:
         error=desk.redactor.redact("; ".join(rendered.failures.values())),
     )
     desk.ledger.finish(ended, context.day, result.indicators)
-    return Finished(run=ended, report=result.report)
+    return Finished(run=ended, report=rendered.report)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, ValidationInfo, model_validator
 
 from opsjobs import promql
 from opsjobs.declaration import Declared, did_you_mean, load
@@ -26,14 +26,14 @@ _PARTS = ("_bucket", "_sum", "_count")
 def _unit(value: str) -> str:
     if value in _UNITS or (len(value) == _CURRENCY_LETTERS and value.isascii() and value.isupper()):
         return value
-    raise ValueError(f"'{value}' is no unit; use {', '.join(sorted(_UNITS))}, or a currency code such as EUR")
+    raise ValueError(f"'{value}' is not a unit; use {', '.join(sorted(_UNITS))}, or a currency code such as EUR")
 
 
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"'{value}' is no time zone; use a name such as Europe/Rome") from None
+        raise ValueError(f"'{value}' is not a time zone; use a name such as Europe/Rome") from None
     return value
 
 
@@ -49,6 +49,22 @@ def _seconds(value: str) -> int:
     return int(number) * {"s": 1, "m": 60, "h": _HOUR}.get(unit, 0) if number.isdigit() else 0
 
 
+def _held_for(value: str | None) -> str | None:
+    if value is not None and not _seconds(value):
+        raise ValueError(f"'{value}' is not a length of time; write 2m or 1h")
+    return value
+
+
+def _subject(value: str, info: ValidationInfo) -> str:
+    if value:
+        kind, _, name = value.partition(":")
+        known = {"component": "components", "indicator": "indicators"}
+        if kind not in known or not name:
+            raise ValueError(f"'{value}' must be component:NAME or indicator:NAME")
+        _declared(known[kind], name, info)
+    return value
+
+
 def _query(value: str, info: ValidationInfo) -> str:
     value = value.strip()
     promql.check(value)
@@ -57,6 +73,17 @@ def _query(value: str, info: ValidationInfo) -> str:
         if metric not in _BUILT_IN and _family(metric, known) is None:
             raise ValueError(f"'{metric}' is not declared under metrics{did_you_mean(metric, known)}")
     return value
+
+
+def _without_step(value: str) -> str:
+    if promql.STEP in value:
+        raise ValueError(f"{promql.STEP} has no meaning here: members are looked at each minute")
+    return value
+
+
+def _closed(query: str) -> str:
+    """What ends a query that may end with a comment, so that another can go on behind it."""
+    return "\n" if "#" in query.rsplit("\n", 1)[-1] else ""
 
 
 def _family(series: str, types: Mapping[str, str]) -> str | None:
@@ -69,18 +96,24 @@ def _family(series: str, types: Mapping[str, str]) -> str | None:
 
 def _reference(kind: str) -> AfterValidator:
     def check(value: str, info: ValidationInfo) -> str:
-        known: set[str] = (info.context or {}).get(kind, set())
-        if value and value not in known:
-            raise ValueError(f"'{value}' is not declared under {kind}{did_you_mean(value, known)}")
+        _declared(kind, value, info)
         return value
 
     return AfterValidator(check)
 
 
+def _declared(kind: str, name: str, info: ValidationInfo) -> None:
+    known: set[str] = (info.context or {}).get(kind, set())
+    if name not in known:
+        raise ValueError(f"'{name}' is not declared under {kind}{did_you_mean(name, known)}")
+
+
 Query = Annotated[str, AfterValidator(_query)]
+Selection = Annotated[str, AfterValidator(_query), AfterValidator(_without_step)]
 TeamName = Annotated[str, _reference("teams")]
 ComponentName = Annotated[str, _reference("components")]
 DashboardName = Annotated[str, _reference("dashboards")]
+Subject = Annotated[str, AfterValidator(_subject)]
 
 
 class TeamSpec(Declared):
@@ -99,9 +132,9 @@ class ComponentSpec(Declared):
     """A part that must be up."""
 
     title: str
-    up: Query
+    up: Selection
     """PromQL with one series for each member: 1 while it is up, 0 while it is down."""
-    instances: int | tuple[str, ...] | None = None
+    instances: Annotated[int, Field(gt=0)] | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Which members must be there: their `instance` labels, or how many. Without it, those seen in the last 7 days."""
     team: TeamName
     url: str = ""
@@ -123,7 +156,7 @@ class BreakdownSpec(Declared):
     by: str
     """The label that names a member."""
     query: Query
-    """PromQL with one series for each member; `$step` stands for one day."""
+    """PromQL with one series for each member; `$step` stands for the length of the day."""
 
 
 class DashboardSpec(Declared):
@@ -147,20 +180,22 @@ class Indicator(Declared):
     unit: Annotated[str, AfterValidator(_unit)]
     healthy: Direction
     """On which side of its limits a healthy value lies."""
-    target: float | None = None
+    target: FiniteFloat | None = None
     """What is aimed at: shown, never alarmed."""
-    warning: float | None = None
-    critical: float | None = None
+    warning: FiniteFloat | None = None
+    critical: FiniteFloat | None = None
     summary: Literal["last", "mean", "max", "sum", "p95", "ratio"] = "mean"
     """How the points of the day become the value of the day."""
     step: Annotated[str, AfterValidator(_step)] = "5m"
     breakdown: BreakdownSpec | None = None
     chart: bool = False
     """Whether it is among the few that get a larger chart."""
-    component: ComponentName = ""
-    """A component whose outage explains a bad value, so that one cause is told once."""
-    team: TeamName = ""
-    dashboard: DashboardName = ""
+    held_for: Annotated[str | None, AfterValidator(_held_for)] = Field(default=None, alias="for")
+    """How long its points must be beyond a limit to be told, also when the day's value is not: 2m, 1h."""
+    explained_by: Subject = ""
+    """What explains a bad value when it is bad itself, so that one cause is told once: component:X or indicator:X."""
+    team: TeamName | None = None
+    dashboard: DashboardName | None = None
     runbook: str = ""
 
     @model_validator(mode="after")
@@ -190,6 +225,11 @@ class Indicator(Declared):
         return _seconds(self.step)
 
     @property
+    def held_seconds(self) -> int | None:
+        """How long beyond a limit is too long, in seconds; None where only the day's value is judged."""
+        return _seconds(self.held_for) if self.held_for else None
+
+    @property
     def method(self) -> str:
         """How the points become a value: `summary`, or `ratio` where there are two parts."""
         return "ratio" if self.query is None else self.summary
@@ -201,8 +241,8 @@ class Indicator(Declared):
             return promql.at_step(self.query, self.step_seconds)
         numerator, denominator = self.numerator or "", self.denominator or ""
         both = (
-            f'label_replace({numerator}, "part", "numerator", "", "")'
-            f' or label_replace({denominator}, "part", "denominator", "", "")'
+            f'label_replace({numerator}{_closed(numerator)}, "part", "numerator", "", "")'
+            f' or label_replace({denominator}{_closed(denominator)}, "part", "denominator", "", "")'
         )
         return promql.at_step(both, self.step_seconds)
 
@@ -217,9 +257,9 @@ class Group(Declared):
 
     title: str
     team: TeamName
-    dashboard: DashboardName = ""
+    dashboard: DashboardName | None = None
     runbook: str = ""
-    indicators: dict[str, Indicator]
+    indicators: Annotated[dict[str, Indicator], Field(min_length=1)]
 
 
 class DeclaredIndicator(NamedTuple):
@@ -237,10 +277,12 @@ class System(Declared):
     about: str = ""
     zone: Annotated[str, AfterValidator(_zone)]
     """The time zone in which its days begin and end."""
+    runbooks: str = ""
+    """The page with the runbooks, where the configuration names none; each runbook is an anchor on it."""
     max_age: Annotated[int, Field(gt=0)] = 600
     """Seconds after which the last value is stale."""
     teams: dict[str, TeamSpec]
-    components: dict[str, ComponentSpec]
+    components: Annotated[dict[str, ComponentSpec], Field(min_length=1)]
     dashboards: dict[str, DashboardSpec] = Field(default_factory=dict)
     metrics: dict[str, MetricSpec]
     groups: Annotated[dict[str, Group], Field(min_length=1)]
@@ -269,6 +311,15 @@ class System(Declared):
             seen |= set(group.indicators)
         return self
 
+    @model_validator(mode="after")
+    def _causes_have_no_causes(self) -> System:
+        specs = {declared.id: declared.spec for declared in self.indicators}
+        for name, spec in specs.items():
+            kind, _, cause = spec.explained_by.partition(":")
+            if kind == "indicator" and specs[cause].explained_by:
+                raise ValueError(f"'{name}' is explained by '{cause}', which is explained by something else itself")
+        return self
+
 
 def shipped() -> list[str]:
     """The names of the profiles that come with opsjobs."""
@@ -295,4 +346,7 @@ def _names(content: Any) -> dict[str, Any]:
         return {str(key): inner for key, inner in value.items()} if isinstance(value, dict) else {}
 
     types = {name: spec.get("type") if isinstance(spec, dict) else None for name, spec in section("metrics").items()}
-    return {**{name: set(section(name)) for name in ("teams", "components", "dashboards")}, "metrics": types}
+    groups = [group.get("indicators") for group in section("groups").values() if isinstance(group, dict)]
+    indicators = {str(name) for group in groups if isinstance(group, dict) for name in group}
+    names = {name: set(section(name)) for name in ("teams", "components", "dashboards")}
+    return {**names, "metrics": types, "indicators": indicators}

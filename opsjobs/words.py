@@ -71,10 +71,16 @@ _PLAIN = {
 }
 
 
+_HUGE = 1e15
+"""From here on numbers are written with an exponent: they are a mistake, and nobody reads their digits."""
+
+
 def quantity(number: float | None, unit: str, against: Iterable[float | None] = ()) -> str:
     """A number in words, with as many digits as it takes to stay on its side of zero and of each limit."""
     if number is None or not math.isfinite(number):
         return NO_DATA
+    if abs(number) >= _HUGE:
+        return f"{number:.3g} {unit}"
     exact = _decimal(number)
     how = scale(number, unit)
     marks = {Decimal(0), *(_decimal(limit) for limit in against if limit is not None and math.isfinite(limit))}
@@ -92,6 +98,8 @@ def limit(number: float | None, unit: str) -> str:
     """A limit in words: exact, with no digit more than that takes."""
     if number is None or not math.isfinite(number):
         return NO_DATA
+    if abs(number) >= _HUGE:
+        return f"{number:.3g} {unit}"
     exact, how = _decimal(number), scale(number, unit)
     fewest = _usual_digits(exact, unit) if _is_currency(unit) and exact != exact.to_integral_value() else 0
     for digits in range(fewest, _TIDY_DIGITS + 1):
@@ -106,8 +114,12 @@ def change(number: float | None, before: float | None, unit: str) -> str:
     """How far a number moved, signed, in its own unit; ratios move by percentage points (pp)."""
     if number is None or before is None or not math.isfinite(number) or not math.isfinite(before):
         return NO_DATA
+    if max(abs(number), abs(before)) >= _HUGE:
+        return f"{number - before:+.3g} {unit}"
     moved = _decimal(number) - _decimal(before)
-    if not moved:
+    # A difference below the digits that are shown is none.
+    how = scale(number, unit)
+    if not round(moved / how.factor, _usual_digits(_decimal(number) / how.factor, unit)):
         return "no change"
     size = abs(float(moved))
     words = quantity(size, unit)
@@ -125,7 +137,11 @@ def percent(ratio: float | None) -> str:
 def measured(result: IndicatorResult) -> str:
     """The value of an indicator, with digits enough to stay on its side of each of its limits."""
     threshold = result.threshold
-    return quantity(result.measurement.value, result.unit, (threshold.target, threshold.warning, threshold.critical))
+    limits = (threshold.target, threshold.warning, threshold.critical)
+    said = quantity(result.measurement.value, result.unit, limits)
+    # A total of what was seen is no total where something was not seen.
+    partly = result.summary == "sum" and result.coverage < 1 and result.measurement.value is not None
+    return f"at least {said}" if partly else said
 
 
 def span(seconds: float) -> str:

@@ -91,3 +91,12 @@ def test_the_readme_is_a_screenful():
 def test_no_page_names_a_path_of_somebodys_machine():
     for page in PAGES:
         assert not re.search(r"(?<![\w.])/(home|root|work|Users)/", page.read_text()), page
+
+
+def test_every_picture_is_a_picture():
+    pictures = [target for page in PAGES for target in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text())]
+    assert pictures
+    for picture in pictures:
+        content = (ROOT / picture).read_bytes()
+        assert content.startswith(b"\x89PNG")
+        assert int.from_bytes(content[16:20]) > 800

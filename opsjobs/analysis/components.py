@@ -14,6 +14,8 @@ from opsjobs.words import clock, span
 
 STEP = 60
 """Seconds between the points at which members are looked at."""
+_ENOUGH = 0.9
+"""Share of the window that must be measured before a member can be called up."""
 EXPECTED_FROM = "7d"
 """How far back a member was last seen and is still expected, when the profile does not name the members."""
 
@@ -51,9 +53,10 @@ def evaluate(
 
     if isinstance(answer, SourceError):
         return (row("", Status.UNKNOWN, str(answer)),)
-    seen = {_member(series): series for series in answer.series}
+    told_apart_by = _distinguishing([*answer.series, *(before.series if isinstance(before, Answer) else ())])
+    seen = {_member(series, told_apart_by): series for series in answer.series}
     rows = []
-    for member in sorted(set(seen) | _expected(spec, before)):
+    for member in sorted(set(seen) | _expected(spec, before, told_apart_by)):
         series = seen.get(member)
         if series is None:
             rows.append(row(member, Status.UNKNOWN, "not seen in the window; it was there in the 7 days before"))
@@ -62,6 +65,11 @@ def evaluate(
         outages = tuple(_outages(states, window, max_age))
         known = [state for _, state in states if state is not None]
         status, reason = _status(outages), _told(outages, window, zone)
+        if status in {Status.OK, Status.WARNING} and len(known) < _ENOUGH * len(states):
+            status, reason = (
+                Status.UNKNOWN,
+                f"measured in only {len(known) / len(states):.0%} of the window" + (f"; {reason}" if reason else ""),
+            )
         if status is Status.OK and answer.warnings:
             status, reason = Status.UNKNOWN, f"{WARNED}: {'; '.join(answer.warnings)}"
         rows.append(
@@ -75,24 +83,35 @@ def evaluate(
             )
         )
     if not rows:
-        rows.append(row("", Status.UNKNOWN, "never seen: nothing that it is measured by has ever been scraped"))
+        rows.append(row("", Status.UNKNOWN, "not seen in the window, nor in the 7 days before"))
     elif isinstance(spec.instances, int) and len(seen) < spec.instances:
         rows.append(row("", Status.UNKNOWN, f"only {len(seen)} of {spec.instances} expected members were seen"))
     return tuple(rows)
 
 
-def _member(series: Series) -> str:
-    """What tells members apart: the instance, else all labels but the metric's name."""
-    labels = {key: value for key, value in series.labels.items() if key != "__name__"}
-    return labels.get("instance") or ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
+def _distinguishing(series: Sequence[Series]) -> tuple[str, ...]:
+    """The labels that tell members apart: the instance, unless several members share one as behind an exporter."""
+    labels = [{key: value for key, value in each.labels.items() if key != "__name__"} for each in series]
+    members = {tuple(sorted(each.items())) for each in labels}
+    names = sorted({name for each in labels for name in each})
+    if len({each.get("instance", "") for each in labels}) == len(members):
+        return ("instance",)
+    return tuple(name for name in names if len({dict(member).get(name) for member in members}) > 1)
 
 
-def _expected(spec: ComponentSpec, before: Answer | SourceError) -> set[str]:
+def _member(series: Series, told_apart_by: Sequence[str]) -> str:
+    """What a member is called: the value of the label that tells it apart, or all of them with their names."""
+    if len(told_apart_by) == 1:
+        return series.labels.get(told_apart_by[0], "")
+    return ", ".join(f"{name}={series.labels[name]}" for name in told_apart_by if name in series.labels)
+
+
+def _expected(spec: ComponentSpec, before: Answer | SourceError, told_apart_by: Sequence[str]) -> set[str]:
     if isinstance(spec.instances, tuple):
         return set(spec.instances)
     if isinstance(spec.instances, int) or isinstance(before, SourceError):
         return set()
-    return {_member(series) for series in before.series}
+    return {_member(series, told_apart_by) for series in before.series}
 
 
 def _states(series: Series, window: Window) -> list[tuple[float, bool | None]]:

@@ -1,20 +1,19 @@
-"""What needs a person: one finding for each cause, with what it explains; and the verdict in one sentence."""
+"""What needs a person: one finding for each cause, with what it explains."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from opsjobs import promql, words
 from opsjobs.analysis import WARNED
+from opsjobs.analysis.situation import Situation
 from opsjobs.errors import SourceError
 from opsjobs.model import (
     ComponentResult,
     Direction,
     Finding,
-    Gap,
     IndicatorResult,
     Outage,
     Quality,
@@ -22,41 +21,11 @@ from opsjobs.model import (
     Team,
     Window,
 )
-from opsjobs.system import System
 from opsjobs.words import clock, span
 
 _NAMED = 3
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Situation:
-    """Everything that was found out about a system over one window."""
-
-    system: System
-    window: Window
-    zone: tzinfo
-    components: tuple[ComponentResult, ...]
-    indicators: tuple[IndicatorResult, ...]
-    last_seen: Mapping[str, datetime | None]
-    """Series names that had no samples at the end of the window, and when each was last seen."""
-    failures: tuple[SourceError, ...]
-    """Errors of the source of metrics, but for queries that it rejected: those are the query's own fault."""
-    warnings: tuple[str, ...]
-    """What the source said of answers that may be incomplete."""
-    asked: int
-    """How many questions the source was asked."""
-    runbooks: Mapping[str, str]
-    """Links to the runbooks of components, by the component's name."""
-
-    @property
-    def silent(self) -> bool:
-        """Whether the source answered nothing at all."""
-        return len(self.failures) == self.asked
-
-    def missing(self, indicator: str) -> tuple[str, ...]:
-        """The series of an indicator's query that had no samples at the end of the window."""
-        spec = next(declared.spec for declared in self.system.indicators if declared.id == indicator)
-        return tuple(name for name in promql.metrics(spec.promql) if name in self.last_seen)
+_SLACK = 600
+"""Seconds by which the same hole may begin or end apart in different members."""
 
 
 def find(situation: Situation) -> tuple[Finding, ...]:
@@ -66,60 +35,36 @@ def find(situation: Situation) -> tuple[Finding, ...]:
     if situation.silent:
         return tuple(findings.values())
     findings |= _components(situation, blind)
-    metrics, cause_of = _metrics(situation, findings)
+    metrics, cause_of = _metrics(situation, findings, blind)
     findings |= metrics
+    bad = [result for result in situation.indicators if result.status is not Status.OK]
+    own = {
+        f"indicator:{result.id}": _indicator(situation, result)
+        for result in bad
+        if result.id not in cause_of and not _blindness(situation, result, blind)
+    }
     explained: dict[str, list[str]] = {}
-    for result in situation.indicators:
-        if result.status is Status.OK:
-            continue
-        cause = (
-            cause_of.get(result.id)
-            or _outage_behind(situation, result, findings)
-            or _blindness(situation, result, blind)
-        )
+    for result in bad:
+        subject = f"indicator:{result.id}"
+        declared = situation.spec(result.id).explained_by
+        cause = cause_of.get(result.id) or _blindness(situation, result, blind)
+        explaining = {**findings, **own}.get(declared)
+        # What is worse than its cause must be told by itself.
+        if not cause and explaining and explaining.status.rank >= result.status.rank:
+            cause = declared
+            own.pop(subject)
         if cause:
-            explained.setdefault(cause, []).append(result.title)
-        else:
-            findings[f"indicator:{result.id}"] = _indicator(result)
-    told = [replace(finding, explains=tuple(explained.get(subject, ()))) for subject, finding in findings.items()]
+            explained.setdefault(cause, []).append(_mentioned(result))
+    told = [
+        replace(finding, explains=tuple(explained.get(subject, ()))) for subject, finding in {**findings, **own}.items()
+    ]
     # A stable sort: within one status the order is source, components, metrics, indicators as declared.
     return tuple(sorted(told, key=lambda finding: -finding.status.rank))
 
 
-def gaps(findings: Iterable[Finding], failures: Sequence[SourceError]) -> tuple[Gap, ...]:
-    """The holes of a report: every finding that says that something is not known."""
-    advice = failures[0].advice if failures else ""
-    return tuple(
-        Gap(source=finding.title, reason=finding.detail, advice=_advice(finding.subject, advice))
-        for finding in findings
-        if finding.status is Status.UNKNOWN
-    )
-
-
-def verdict(situation: Situation, findings: Sequence[Finding]) -> str:
-    """The first sentence of the report."""
-    if situation.silent:
-        return "Nothing is known: Prometheus could not be asked."
-    if not findings:
-        good = f"All {len(situation.indicators)} indicators and {_parts(situation)} are within their limits"
-        missed = [
-            result.title
-            for result in situation.indicators
-            if result.measurement.value is not None and result.threshold.meets_target(result.measurement.value) is False
-        ]
-        return f"{good}; off target: {_listed(missed)}." if missed else f"{good}."
-    noun = "thing needs" if len(findings) == 1 else "things need"
-    return f"{len(findings)} {noun} a person: {_listed([finding.title for finding in findings])}."
-
-
-def _parts(situation: Situation) -> str:
-    count = len({result.id for result in situation.components})
-    return f"{count} component{'s' if count != 1 else ''}"
-
-
-def _listed(titles: Sequence[str]) -> str:
-    rest = len(titles) - _NAMED
-    return "; ".join(titles[:_NAMED]) + (f"; and {rest} more" if rest > 0 else "")
+def _mentioned(result: IndicatorResult) -> str:
+    """An indicator that something else explains, with its value where that is what is wrong."""
+    return result.title if result.status is Status.UNKNOWN else f"{result.title}: {words.measured(result)}"
 
 
 def _source(situation: Situation, blind: Outage | None) -> dict[str, Finding]:
@@ -145,6 +90,7 @@ def _source(situation: Situation, blind: Outage | None) -> dict[str, Finding]:
             status=Status.UNKNOWN,
             title=title,
             detail=f"{_capital(detail)}.",
+            advice=next((error.advice for error in situation.failures if error.advice), _ADVICE["source"]),
             team=_monitoring_team(situation),
             runbook=situation.runbooks.get("prometheus", ""),
         )
@@ -214,6 +160,7 @@ def _components(situation: Situation, blind: Outage | None) -> dict[str, Finding
             status=status,
             title=f"{bad[0].title} {_happened(status, bad)}",
             detail=f"{_capital(detail)}.",
+            advice=_ADVICE["component"] if status is Status.UNKNOWN else "",
             team=bad[0].team,
             runbook=bad[0].runbook,
         )
@@ -221,10 +168,15 @@ def _components(situation: Situation, blind: Outage | None) -> dict[str, Finding
 
 
 def _only_blind(row: ComponentResult, blind: Outage | None) -> bool:
-    """Whether the member's only trouble is the hole that all share."""
+    """Whether the member's only trouble is the hole that all share, give or take how long old samples are served."""
     if blind is None or not row.outages:
         return False
-    return all(not outage.known and outage.start < blind.end and outage.end > blind.start for outage in row.outages)
+    return all(
+        not outage.known
+        and abs(outage.start.timestamp() - blind.start.timestamp()) <= _SLACK
+        and abs(outage.end.timestamp() - blind.end.timestamp()) <= _SLACK
+        for outage in row.outages
+    )
 
 
 def _happened(status: Status, bad: Sequence[ComponentResult]) -> str:
@@ -235,102 +187,119 @@ def _happened(status: Status, bad: Sequence[ComponentResult]) -> str:
     return "was not seen" if all(row.availability is None for row in bad) else "was not seen all the time"
 
 
-def _metrics(situation: Situation, components: Mapping[str, Finding]) -> tuple[dict[str, Finding], dict[str, str]]:
-    """A finding for each metric that vanished, and which finding explains each indicator that needs it.
+def _metrics(
+    situation: Situation, components: Mapping[str, Finding], blind: Outage | None
+) -> tuple[dict[str, Finding], dict[str, str]]:
+    """A finding for each metric that is missing or has holes, and which finding explains each indicator that needs it.
 
     A component that is down or gone explains the silence of its metrics.
     """
     findings: dict[str, Finding] = {}
-    explained: dict[str, str] = {}
+    cause_of: dict[str, str] = {}
     for result in situation.indicators:
         missing = situation.missing(result.id)
-        weak = result.measurement.quality is not Quality.OK
-        if not missing or not weak or result.status in {Status.WARNING, Status.CRITICAL}:
+        silent = missing and result.measurement.quality is not Quality.OK
+        holed = result.holes and result.measurement.quality is Quality.PARTIAL
+        unknown = result.status is Status.UNKNOWN and (silent or holed)
+        if not unknown or _blindness(situation, result, blind):
             continue
-        family = situation.system.family(missing[0]) or missing[0]
-        component = (
-            f"component:{situation.system.metrics[family].component}" if family in situation.system.metrics else ""
-        )
+        names = missing or promql.metrics(situation.spec(result.id).promql)
+        family = situation.system.family(names[0]) or names[0]
+        spec = situation.system.metrics.get(family)
+        component = f"component:{spec.component}" if spec else ""
         if component in components and components[component].status in {Status.CRITICAL, Status.UNKNOWN}:
-            explained[result.id] = component
+            cause_of[result.id] = component
             continue
         subject = f"metric:{family}"
-        explained[result.id] = subject
+        cause_of[result.id] = subject
         findings.setdefault(
             subject,
             Finding(
                 subject=subject,
                 status=Status.UNKNOWN,
-                title=f"No data: {family}",
-                detail=_silence(situation, missing[0]),
+                title=f"No data: {family}" if silent else f"Holes in {family}",
+                detail=_silence(situation, missing[0]) if silent else f"{_capital(result.measurement.reason)}.",
+                advice=_ADVICE["metric"],
                 team=result.team,
                 dashboard=result.dashboard,
                 runbook=result.runbook,
             ),
         )
-    return findings, explained
+    return findings, cause_of
 
 
 def _silence(situation: Situation, series: str) -> str:
     last = situation.last_seen[series]
+    if isinstance(last, SourceError):
+        return f"No samples at the end of the window; when it was last seen could not be asked: {last}."
     if last is None:
         return "It was not seen in the 8 days that the report reads."
     silent = situation.window.end.timestamp() - last.timestamp()
     return f"No samples since {clock(last, situation.zone, situation.window.start)} ({span(silent)})."
 
 
-def _outage_behind(situation: Situation, result: IndicatorResult, findings: Mapping[str, Finding]) -> str:
-    """The finding of the component that the indicator declares as the cause of its bad values."""
-    spec = next(declared.spec for declared in situation.system.indicators if declared.id == result.id)
-    subject = f"component:{spec.component}"
-    return subject if subject in findings else ""
-
-
-def _indicator(result: IndicatorResult) -> Finding:
+def _indicator(situation: Situation, result: IndicatorResult) -> Finding:
+    title, detail = _statement(result), _details(situation, result)
     return Finding(
         subject=f"indicator:{result.id}",
         status=result.status,
-        title=result.title,
-        detail=_sentence(result),
+        title=title,
+        detail=f"{_capital('; '.join(detail))}." if detail else "",
+        advice=_ADVICE["indicator"] if result.status is Status.UNKNOWN else "",
         team=result.team,
         dashboard=result.dashboard,
         runbook=result.runbook,
     )
 
 
-def _sentence(result: IndicatorResult) -> str:
-    """What is wrong with an indicator: its value against the limit, the day before, and who is behind it."""
-    unit = result.unit
-    if result.measurement.value is None:
-        return f"{_capital(result.measurement.reason)}."
-    said = words.measured(result)
-    parts = [f"{said} is {_beyond(result)}"] if result.status is not Status.UNKNOWN else [f"{said} so far as is known"]
-    if result.measurement.reason:
-        parts.append(result.measurement.reason)
-    if result.day_before is not None:
-        before = words.quantity(result.day_before, unit)
-        parts.append(f"the day before it was {before}")
+def _statement(result: IndicatorResult) -> str:
+    """What is wrong with an indicator in a few words: its value and the limit that it passed."""
+    value, threshold = result.measurement.value, result.threshold
+    level = Status.WARNING if value is None else threshold.evaluate(replace(result.measurement, quality=Quality.OK))
+    limit = {Status.CRITICAL: threshold.critical, Status.WARNING: threshold.warning}.get(level)
+    if value is None:
+        return f"{result.title}: no data"
+    if result.status is Status.UNKNOWN:
+        return f"{result.title}: not known for sure"
+    if limit is None:
+        return f"{result.title}: beyond its limit for a while"
+    side = "above" if threshold.direction is Direction.BELOW else "below"
+    return f"{result.title}: {words.measured(result)}, {side} {words.limit(limit, result.unit)}"
+
+
+def _details(situation: Situation, result: IndicatorResult) -> list[str]:
+    """The evidence, the spans beyond a limit, the day before, and who is behind it."""
+    measurement, unit = result.measurement, result.unit
+    # What an outage leaves out is told with the outage; a total is less by it.
+    telling = measurement.quality is not Quality.OK or result.summary == "sum"
+    parts = [measurement.reason] if measurement.reason and telling else []
+    if measurement.value is not None and result.status is Status.UNKNOWN:
+        parts.append(f"{words.measured(result)} as far as is known")
+    for episode in result.episodes[:_NAMED]:
+        start, end = (clock(time, situation.zone, situation.window.start) for time in (episode.start, episode.end))
+        limit = result.threshold.critical if episode.status is Status.CRITICAL else result.threshold.warning
+        when = f"from {start} to {end} ({span(episode.seconds)})" if episode.ended else f"since {start}"
+        worst = words.quantity(episode.worst, unit, (limit,))
+        parts.append(
+            f"{episode.status.name.lower()} limit of {words.limit(limit, unit)} passed {when}, {worst} at worst"
+        )
+    if len(result.episodes) > _NAMED:
+        parts.append(f"and {len(result.episodes) - _NAMED} more times")
+    if measurement.value is not None and result.day_before is not None:
+        parts.append(f"the day before it was {words.quantity(result.day_before, unit)}")
     if result.breakdown:
         shares = ", ".join(f"{share.name} {words.quantity(share.value, unit)}" for share in result.breakdown[:_NAMED])
         parts.append(f"by {result.breakdown_by}: {shares}")
-    return "; ".join(parts) + "."
-
-
-def _beyond(result: IndicatorResult) -> str:
-    threshold = result.threshold
-    level = "critical" if result.status is Status.CRITICAL else "warning"
-    limit = threshold.critical if result.status is Status.CRITICAL else threshold.warning
-    side = "above" if threshold.direction is Direction.BELOW else "below"
-    return f"{side} the {level} limit of {words.limit(limit, result.unit)}"
+    return parts
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _advice(subject: str, source: str) -> str:
-    return {
-        "metric": "Check that the application still exposes it, or take it out of the profile.",
-        "component": "Check its scrape target in Prometheus (/targets), and its `up` in the profile.",
-        "source": source or "Check that Prometheus was running, and what its own targets were doing.",
-    }.get(subject.split(":", 1)[0], "Run the query from the appendix by hand.")
+_ADVICE = {
+    "metric": "Check that the application still exposes it, or take it out of the profile.",
+    "component": "Check its scrape target in Prometheus (/targets), and its `up` in the profile.",
+    "source": "Check that Prometheus was running, and what its own targets were doing.",
+    "indicator": "Run the query from the appendix by hand.",
+}

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
 from types import MappingProxyType
 
-from opsjobs.analysis import WARNED
+from opsjobs import promql
+from opsjobs.analysis import WARNED, spans
+from opsjobs.analysis.history import STEP, History
 from opsjobs.errors import SourceError
 from opsjobs.model import (
     Answer,
+    Direction,
+    Episode,
     IndicatorResult,
     Measurement,
+    Outage,
     Quality,
     Sample,
     Series,
     Share,
+    Status,
     Team,
-    Threshold,
     Window,
 )
 from opsjobs.system import DeclaredIndicator, Indicator
 from opsjobs.words import clock, span
 
 _ENOUGH = 0.9
-"""Share of a window that must be covered before its value can stand for it."""
+"""Share of a window that must be covered before its value can stand for it, holes that are explained not counted."""
 _LARGEST_BREAKDOWN = 5
 
 
@@ -66,51 +71,74 @@ class _Points:
     denominator: Series = field(default_factory=Series)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """What must be known beside an answer to judge it."""
+
+    days: Days
+    over: bool = True
+    """False while the day goes on."""
+    max_age: int
+    """Seconds after which a value is stale, and without points a hole."""
+    missing: Sequence[str] = ()
+    """Series of the query that had no samples at the end of the window; a function over a range still has a value."""
+    history: History | None = None
+    """How far back its metrics go; None where nobody could say."""
+    outages: Mapping[str, Sequence[Outage]] = field(default_factory=dict)
+    """When the components were down that its metrics come from, by their titles: that explains a hole."""
+
+
 def evaluate(
     declared: DeclaredIndicator,
     answer: Answer | SourceError,
-    days: Days,
+    around: Surroundings,
     *,
-    max_age: int,
-    missing: Sequence[str] = (),
     breakdown: Answer | SourceError | None = None,
     team: Team,
     dashboard: str = "",
     runbook: str = "",
 ) -> IndicatorResult:
-    """The day's value of an indicator.
-
-    `missing` names metrics of its query that had no samples at the end of the window: a function over a range would
-    still give a value for them. `max_age` is in seconds.
-    """
-    spec, window = declared.spec, days.window
-    points = Series()
+    """The day's value of an indicator, its status, and what it is compared with."""
+    spec, days = declared.spec, around.days
+    parts, error = _Points(whole=Series()), ""
     if isinstance(answer, SourceError):
-        measurement, coverage = _nothing(spec, Quality.ERROR, str(answer)), 0.0
+        error = str(answer)
     else:
         try:
             parts = _points(spec, answer)
-        except ValueError as error:
-            measurement, coverage = _nothing(spec, Quality.ERROR, str(error)), 0.0
-        else:
-            points = parts.whole
-            coverage = _coverage(points, window, spec.step_seconds)
-            measurement = _measure(spec, parts, answer, days, max_age=max_age, missing=missing, coverage=coverage)
-    threshold = spec.threshold
+        except ValueError as fault:
+            error = str(fault)
+    samples = parts.whole.within(days.window)
+    holes = (
+        spans.holes(samples, days.window, spec.step_seconds, max(around.max_age, spec.step_seconds)) if samples else ()
+    )
+    if isinstance(answer, SourceError) or error:
+        measurement = _nothing(spec, Quality.ERROR, error)
+    else:
+        measurement = _measure(spec, parts, answer, holes, around)
+    known = parts if around.history is None else _reaching(spec, parts, around.history)
+    episodes = (
+        spans.episodes(samples, spec.threshold, spec.step_seconds, spec.held_seconds, days.window.end)
+        if spec.method != "sum"
+        else ()
+    )
+    whole = measurement.quality is Quality.OK
     return IndicatorResult(
         id=declared.id,
         title=spec.title,
         group=declared.group,
         unit=spec.unit,
         summary=spec.method,
-        threshold=threshold,
+        threshold=spec.threshold,
         measurement=measurement,
-        status=threshold.evaluate(measurement),
-        coverage=coverage,
-        attainment=_attainment(spec, points, window, threshold),
-        day_before=_compared(spec, answer, days.day_before),
-        week_before=_compared(spec, answer, days.week_before),
-        series=points,
+        status=_status(_judged(spec, measurement, over=around.over), episodes),
+        coverage=_coverage(parts.whole, days.window, spec.step_seconds),
+        attainment=_attainment(spec, parts.whole, days.window),
+        day_before=_compared(spec, known, days.day_before) if whole else None,
+        week_before=_compared(spec, known, days.week_before) if whole else None,
+        series=known.whole,
+        holes=holes,
+        episodes=episodes,
         breakdown=_shares(spec, breakdown),
         breakdown_by=spec.breakdown.by if spec.breakdown else "",
         chart=spec.chart,
@@ -121,48 +149,101 @@ def evaluate(
     )
 
 
+def _judged(spec: Indicator, measurement: Measurement, *, over: bool) -> Status:
+    """The status of the day's value. A sum of which a part is missing can prove too much, but never too little."""
+    status = spec.threshold.evaluate(measurement)
+    lower_bound = spec.method == "sum" and (not over or measurement.quality is not Quality.OK)
+    too_little = status in {Status.WARNING, Status.CRITICAL} and spec.healthy is Direction.ABOVE
+    return Status.UNKNOWN if lower_bound and too_little else status
+
+
+def _status(of_the_day: Status, episodes: Sequence[Episode]) -> Status:
+    """The day's status; an hour beyond a limit that ended is still a warning, also when the day as a whole is well."""
+    return Status.worst(
+        [of_the_day, *(Status.WARNING if episode.ended else episode.status for episode in episodes)],
+    )
+
+
 def _measure(
-    spec: Indicator,
-    parts: _Points,
-    answer: Answer,
-    days: Days,
-    *,
-    max_age: int,
-    missing: Sequence[str],
-    coverage: float,
+    spec: Indicator, parts: _Points, answer: Answer, holes: Sequence[Outage], around: Surroundings
 ) -> Measurement:
     """The value over the window together with how far it can be trusted."""
-    window, zone = days.window, days.zone
+    window = around.days.window
     samples = parts.whole.within(window)
     known = [sample for sample in samples if sample.value is not None]
     if not samples:
-        return _nothing(spec, Quality.EMPTY, _emptiness(parts.whole, days))
+        return _nothing(spec, Quality.EMPTY, _emptiness(spec, parts, around.days))
     value = _value(spec, parts, window) if known else None
     if value is None or (spec.method == "last" and samples[-1].value is None):
-        return _nothing(spec, Quality.NAN, "division by zero: the query gives no number")
-
-    quality, reason = Quality.OK, ""
-    age = window.end.timestamp() - samples[-1].time
-    if age > max(max_age, spec.step_seconds):
-        quality = Quality.STALE
-        reason = f"no samples since {clock(_time(samples[-1]), zone, window.start)}, {span(age)} before the end"
-    elif missing:
-        quality, reason = Quality.STALE, f"no samples of {', '.join(missing)} at the end of the window"
-    elif answer.warnings:
-        quality, reason = Quality.PARTIAL, f"{WARNED}: {'; '.join(answer.warnings)}"
-    elif coverage < _ENOUGH:
-        quality = Quality.PARTIAL
-        reason = f"covers only {span(coverage * window.seconds)} of {span(window.seconds)}"
-    elif coverage < 1 and spec.method == "sum":
-        reason = f"at least: nothing is known of {span((1 - coverage) * window.seconds)}"
-    return Measurement(value=value, unit=spec.unit, at=_time(known[-1]), quality=quality, reason=reason)
+        return _nothing(spec, Quality.NAN, "division by zero, or too large: the query gives no number")
+    quality, reason = _trust(spec, samples, answer, holes, around)
+    at = max(known, key=lambda sample: sample.value or 0.0) if spec.method == "max" else known[-1]
+    return Measurement(value=value, unit=spec.unit, at=spans.moment(at.time), quality=quality, reason=reason)
 
 
-def _emptiness(points: Series, days: Days) -> str:
-    """Why there are no samples in the window: never any, or none any more."""
-    if not points.samples:
+def _trust(
+    spec: Indicator, samples: Sequence[Sample], answer: Answer, holes: Sequence[Outage], around: Surroundings
+) -> tuple[Quality, str]:
+    """How good the evidence for a value is, and why it is no better: the gravest weakness, or none."""
+    return next(_weaknesses(spec, samples, answer, holes, around), (Quality.OK, ""))
+
+
+def _weaknesses(
+    spec: Indicator, samples: Sequence[Sample], answer: Answer, holes: Sequence[Outage], around: Surroundings
+) -> Iterator[tuple[Quality, str]]:
+    window, zone = around.days.window, around.days.zone
+
+    def told(hole: Outage) -> str:
+        return f"from {clock(hole.start, zone, window.start)} to {clock(hole.end, zone, window.start)}"
+
+    down = [outage for outages in around.outages.values() for outage in outages]
+    unexplained = [hole for hole in holes if not spans.within(hole, down, spec.step_seconds)]
+    if unexplained and not unexplained[-1].ended:
+        since, age = spans.moment(samples[-1].time), window.end.timestamp() - samples[-1].time
+        yield Quality.STALE, f"no samples since {clock(since, zone, window.start)}, {span(age)} before the end"
+    if around.missing:
+        yield Quality.STALE, f"no samples of {', '.join(around.missing)} at the end of the window"
+    if answer.warnings:
+        yield Quality.PARTIAL, f"{WARNED}: {'; '.join(answer.warnings)}"
+    if short := _short(spec, around):
+        yield Quality.PARTIAL, short
+    if unexplained:
+        places = ", ".join(f"{told(hole)} ({span(hole.seconds)})" for hole in unexplained[:_LARGEST_BREAKDOWN])
+        yield Quality.PARTIAL, f"no samples {places}"
+    covered = len(samples) * spec.step_seconds + sum(hole.seconds for hole in holes)
+    if covered < _ENOUGH * window.seconds:
+        yield Quality.PARTIAL, f"covers only {span(covered)} of {span(window.seconds)}"
+    if holes:
+        who = " or ".join(title for title, outages in around.outages.items() if outages)
+        yield Quality.OK, f"not measured {', '.join(map(told, holes))}, while {who} was down"
+
+
+def _short(spec: Indicator, around: Surroundings) -> str:
+    """What is missing of the past that the query reads; empty when enough of it is there."""
+    reach, end = promql.lookback(spec.promql), around.days.window.end.timestamp()
+    names = promql.metrics(spec.promql)
+    if around.history is None or reach <= spec.step_seconds or around.history.reaches(names, reach, end):
+        return ""
+    return f"the query reads back {span(reach)}, and only {span(around.history.seconds(names, reach, end))} are there"
+
+
+def _reaching(spec: Indicator, parts: _Points, history: History) -> _Points:
+    """The points for which the query found all the past that it reads; the others would show a rise that never was."""
+    reach, names = promql.lookback(spec.promql), promql.metrics(spec.promql)
+    if reach <= max(spec.step_seconds, STEP):
+        return parts
+    kept = tuple(sample for sample in parts.whole.samples if history.reaches(names, reach, sample.time))
+    return replace(parts, whole=replace(parts.whole, samples=kept))
+
+
+def _emptiness(spec: Indicator, parts: _Points, days: Days) -> str:
+    """Why there are no samples in the window: never any, none any more, or only one part of a ratio."""
+    if spec.method == "ratio" and bool(parts.numerator.samples) != bool(parts.denominator.samples):
+        return f"the {'denominator' if parts.numerator.samples else 'numerator'} returned nothing"
+    if not parts.whole.samples:
         return "the query returned nothing"
-    return f"no samples in the window; the last was at {clock(_time(points.samples[-1]), days.zone, days.window.start)}"
+    last = spans.moment(parts.whole.samples[-1].time)
+    return f"no samples in the window; the last was at {clock(last, days.zone, days.window.start)}"
 
 
 def _points(spec: Indicator, answer: Answer) -> _Points:
@@ -192,33 +273,29 @@ def _points(spec: Indicator, answer: Answer) -> _Points:
 def _value(spec: Indicator, parts: _Points, window: Window) -> float | None:
     """The value of a window by the indicator's method: for a ratio sum over sum, where both parts are known."""
     if spec.method != "ratio":
-        return SUMMARIES[spec.method](_known(parts.whole.within(window)))
+        try:
+            value = SUMMARIES[spec.method](_known(parts.whole.within(window)))
+        except OverflowError:
+            return None
+        return value if math.isfinite(value) else None
     shared = {sample.time for sample in parts.whole.within(window)}
     above = math.fsum(_known([sample for sample in parts.numerator.samples if sample.time in shared]))
     below = math.fsum(_known([sample for sample in parts.denominator.samples if sample.time in shared]))
     return _divided(above, below)
 
 
-def _compared(spec: Indicator, answer: Answer | SourceError, window: Window) -> float | None:
+def _compared(spec: Indicator, parts: _Points, window: Window) -> float | None:
     """The value of an earlier window, or None when too little of it is known to compare with."""
-    if isinstance(answer, SourceError):
-        return None
-    try:
-        parts = _points(spec, answer)
-    except ValueError:
-        return None
     covered = _coverage(parts.whole, window, spec.step_seconds) >= _ENOUGH
-    if not covered or not _known(parts.whole.within(window)):
-        return None
-    return _value(spec, parts, window)
+    return _value(spec, parts, window) if covered and _known(parts.whole.within(window)) else None
 
 
-def _attainment(spec: Indicator, points: Series, window: Window, threshold: Threshold) -> float | None:
+def _attainment(spec: Indicator, points: Series, window: Window) -> float | None:
     """Share of the known steps that met the target; the steps of a sum are only parts of what the target speaks of."""
     known = _known(points.within(window))
-    if spec.method == "sum" or threshold.target is None or not known:
+    if spec.method == "sum" or spec.target is None or not known:
         return None
-    return sum(threshold.meets_target(value) is True for value in known) / len(known)
+    return sum(spec.threshold.meets_target(value) is True for value in known) / len(known)
 
 
 def _shares(spec: Indicator, answer: Answer | SourceError | None) -> tuple[Share, ...]:
@@ -249,8 +326,5 @@ def _known(samples: Sequence[Sample]) -> list[float]:
 
 
 def _divided(above: float | None, below: float | None) -> float | None:
-    return above / below if above is not None and below else None
-
-
-def _time(sample: Sample) -> datetime:
-    return datetime.fromtimestamp(sample.time, UTC)
+    quotient = above / below if above is not None and below else None
+    return quotient if quotient is not None and math.isfinite(quotient) else None

@@ -58,6 +58,8 @@ def main() -> None:
     """Run the command line and leave with its exit code. Errors become words; `--debug` shows where they came from."""
     sys.excepthook = _unexpected
     signal.signal(signal.SIGTERM, _terminated)
+    # A shell that starts us in the background would have us ignore Ctrl-C, and what we started would live on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

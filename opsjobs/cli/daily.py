@@ -57,12 +57,14 @@ def daily(
         try:
             finished.append(report_on(here, chosen, day.date() if day else None, out))
         except OpsjobsError as error:
-            if name != "all" or len(here.config.systems) == 1:
+            if not as_json and len(here.config.chosen(name)) == 1:
                 raise
             # One system that fails costs the others nothing.
             failed.append((chosen, error))
     if as_json:
-        click.echo(json.dumps({"runs": [_document(one) for one in finished]}, indent=2, ensure_ascii=False))
+        failures = [{"system": chosen, "error": redactor.redact(fault.message)} for chosen, fault in failed]
+        document = {"runs": [_document(one) for one in finished], "failed": failures}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         for one in finished:
             tell(one)
@@ -86,8 +88,8 @@ def report_on(here: Setting, name: str, day: date | None = None, out: Path | Non
     if day is None:
         day = moment.astimezone(ZoneInfo(system.zone)).date() - timedelta(days=1)
     server = config.connection(connection.prometheus, f"systems.{name}.prometheus", here.base)
-    here.redactor.add(server.token)
-    here.redactor.add(server.auth[1] if server.auth else "")
+    for secret in server.secrets:
+        here.redactor.add(secret)
     with here.desk(out) as desk, Prometheus(server) as metrics:
         work = Context(
             name=name,
@@ -125,15 +127,15 @@ def _document(finished: Finished) -> dict[str, object]:
 def tell(finished: Finished) -> None:
     """Say on standard output what was found, and where the files are."""
     report = finished.report
-    advice = {gap.source: gap.advice for gap in report.gaps}
     shape, colour = _SHAPES[report.status.name]
     partial = "" if report.complete else "  PARTIAL"
-    click.echo(f"{report.system_title}, {report.slot}")
+    so_far = "" if report.over else f" until {report.window.end:%H:%M}"
+    click.echo(f"{report.system_title}, {report.slot}{so_far}")
     click.echo(f"{click.style(f'{shape} {report.status.name}{partial}', fg=colour, bold=True)}  {report.verdict}")
     for finding in report.findings:
         shape, colour = _SHAPES[finding.status.name]
         click.echo(f"  {click.style(shape, fg=colour)} {finding.status.name:<8}  {finding.title}")
-        for line in (finding.detail, advice.get(finding.title)):
+        for line in (finding.detail, finding.advice):
             if line:
                 click.echo(f"    {line}")
     if finished.run.error:

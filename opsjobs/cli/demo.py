@@ -29,14 +29,15 @@ _SYSTEM = "pratikoai"
 def demo(redactor: Redactor, *, scenario: str, keep: bool) -> None:
     """Try opsjobs on a simulated PratikoAI.
 
-    Gets a real Prometheus, loads 35 days of history into it, lets it scrape a simulated system, and makes the daily
+    Gets a real Prometheus, loads 40 days of history into it, lets it scrape a simulated system, and makes the daily
     report. Everything but the report is gone when it ends.
     """
-    from opsjobs.config import Config  # noqa: PLC0415 - slow to import
+    from opsjobs.config import DEFAULT, Config  # noqa: PLC0415 - slow to import
     from opsjobs.demo.stage import Stage  # noqa: PLC0415 - as above
 
     with Stage(_SYSTEM, scenario, now=now(), progress=_progress) as stage:
-        config = Config.model_validate({"systems": {_SYSTEM: {"prometheus": {"url": stage.url}}}})
+        links = DEFAULT.systems[_SYSTEM].links.model_dump(exclude_none=True)
+        config = Config.model_validate({"systems": {_SYSTEM: {"prometheus": {"url": stage.url}, "links": links}}})
         base = Path.cwd()
         here = Setting(config=config, file=None, base=base, root=root(None, base) / "demo", redactor=redactor)
         _progress("Making the daily report")

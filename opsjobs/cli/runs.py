@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,8 +55,7 @@ def list_runs(redactor: Redactor, *, name: str, job: str, limit: int, as_json: b
         started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M}"
         table.add_row(run.id[:8], run.system, run.job, run.slot, started, _took(run), run.outcome.value, status)
     # A pipe has no width: nothing is cut there.
-    console = Console(markup=False)
-    console.print(table, width=None if console.is_terminal else _WIDE)
+    Console(markup=False, width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
 @runs.command("show", epilog="Example: opsjobs runs show 3f2a9c1e")

@@ -59,7 +59,7 @@ class Setting:
             yield Desk(
                 ledger=ledger,
                 locks=self.root / "locks",
-                reports=out or self.root / "reports",
+                reports=(out or self.root / "reports").absolute(),
                 clock=now,
                 new_id=lambda: str(uuid.uuid4()),
                 host=socket.gethostname(),
@@ -76,7 +76,7 @@ def now() -> datetime:
 
 def say(text: str) -> None:
     """Tell somebody who waits at a terminal; a log has no use for it."""
-    if sys.stderr.isatty():
+    if sys.stderr and sys.stderr.isatty():
         click.secho(text, dim=True, err=True)
 
 
@@ -96,7 +96,7 @@ def setting(file: Path | None, redactor: Redactor) -> Setting:
     """Find and read the configuration. Raises `ConfigError` with every fault."""
     from opsjobs import config  # noqa: PLC0415 - slow to import
 
-    found = file or next((path for path in _places() if path.is_file()), None)
+    found = file or next((path for path in _places() if os.path.isfile(path)), None)  # noqa: PTH113 - a folder that may not be read has none
     read = config.read(found, os.environ) if found else config.DEFAULT
     base = found.parent.absolute() if found else Path.cwd()
     for secret in config.secrets(read):

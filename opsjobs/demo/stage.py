@@ -23,8 +23,8 @@ from opsjobs.demo.simulation import Simulation
 from opsjobs.demo.weaver import weave
 from opsjobs.errors import DemoError
 
-DAYS = 35
-"""How much history there is: a report reads 30 days and compares with a day and a week before."""
+DAYS = 40
+"""How much history there is: a report reads 30 days back from each of the 8 that it covers, and yesterday is one."""
 
 # Frequent, so that nobody waits for the first one.
 _SCRAPE_SECONDS = 5
@@ -93,7 +93,7 @@ class Stage:
         def clock() -> float:
             return self._now.timestamp() + time.monotonic() - began
 
-        self._progress(f"Living through {DAYS} days of {profile.title}: {self.scenario.title.lower()}")
+        self._progress(f"Simulating {DAYS} days of {profile.title}: {self.scenario.title.lower()}")
         lived = story.until(clock())
         history = self.folder / "history.om"
         stack.callback(history.unlink, missing_ok=True)

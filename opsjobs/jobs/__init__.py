@@ -1,6 +1,7 @@
 """The stories, readable top to bottom: each takes a `Context` and tells a `Result`.
 
     context.py    what a job is handed, and what it gives back
+    inquiry.py    everything that the daily report asks, and the evidence of it
     daily.py      the health and the business of one day, against their limits and their own past
 
 To add a job: a file here with a `run(context) -> Result`, a line in `JOBS`, a command in `opsjobs.cli`.

@@ -36,12 +36,16 @@ class Ledger:
     def __init__(self, url: str) -> None:
         try:
             self._url = make_url(url)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             raise LedgerError(
-                "storage.ledger is no database URL", advice="Write postgresql://user@host/name or sqlite:///path."
+                "storage.ledger is not a database URL", advice="Write postgresql://user@host/name or sqlite:///path."
             ) from None
         if self._url.drivername in {"postgresql", "postgres"}:
             self._url = self._url.set(drivername="postgresql+psycopg")
+        if self._url.drivername not in {"sqlite", "postgresql+psycopg"}:
+            raise LedgerError(
+                f"a ledger cannot be kept in {self._url.drivername}", advice="Use PostgreSQL or a SQLite file."
+            )
         self._engine: Engine | None = None
 
     @classmethod
@@ -60,6 +64,11 @@ class Ledger:
             with self._engine.connect() as connection:
                 known = sa.inspect(connection).has_table("alembic_version")
                 version = connection.scalar(sa.text("SELECT version_num FROM alembic_version")) if known else None
+            if version is not None and version > _VERSION:
+                raise LedgerError(
+                    f"the ledger {self._url.render_as_string(hide_password=True)} was written by a newer opsjobs",
+                    advice="Install that version again, or use another ledger (storage.ledger, storage.root).",
+                )
             if version != _VERSION:
                 _migrate(self._engine)
         return self

@@ -18,7 +18,7 @@ To add a format: a module with `render(report) -> bytes`, a line in `MEDIA_TYPES
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -46,18 +46,23 @@ class Rendered:
 
     files: Mapping[str, bytes]
     failures: Mapping[str, str]
+    report: Report
+    """The report as these files tell it: what speaks of it elsewhere must say the same."""
 
 
-def render(report: Report, printer: Printer | None = None) -> Rendered:
+def render(
+    report: Report, printer: Printer | None = None, redact: Callable[[str], str] = lambda text: text
+) -> Rendered:
     """The report in every format; the same report gives the same bytes.
 
-    A `printer` that was started earlier saves the time its child needs to load. The caller closes it.
+    A `printer` that was started earlier saves the time its child needs to load. The caller closes it. `redact` takes
+    secrets out of every text, because what a source says may repeat them.
     """
     # Each of these loads a library that most commands do without.
     from opsjobs.report import data, html, hygiene, text  # noqa: PLC0415
     from opsjobs.report.pdf import Printer  # noqa: PLC0415
 
-    report = hygiene.cleaned(report)
+    report = hygiene.cleaned(report, redact)
     page = html.render(report)
     files: dict[str, bytes] = {}
     failures: dict[str, str] = {}
@@ -66,10 +71,11 @@ def render(report: Report, printer: Printer | None = None) -> Rendered:
     except RenderError as error:
         failures["report.pdf"] = error.message
         gap = Gap(source="PDF", reason=error.message, advice="The page report.html holds the same and can be printed.")
-        report = hygiene.cleaned(dataclasses.replace(report, complete=False, gaps=(*report.gaps, gap)))
+        report = hygiene.cleaned(dataclasses.replace(report, complete=False, gaps=(*report.gaps, gap)), redact)
         page = html.render(report)
     files |= {"report.html": page, "report.txt": text.render(report), "report.json": data.render(report)}
     return Rendered(
         files=MappingProxyType({name: files[name] for name in MEDIA_TYPES if name in files}),
         failures=MappingProxyType(failures),
+        report=report,
     )

@@ -13,6 +13,7 @@ import statistics
 import warnings
 from collections.abc import Iterator, Sequence
 from datetime import datetime, time, timedelta, tzinfo
+from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -21,14 +22,18 @@ from markupsafe import Markup
 from opsjobs.model import Sample, Status
 from opsjobs.report.document import Chart, Line
 from opsjobs.report.filters import period
-from opsjobs.words import limit, quantity, scale
+from opsjobs.words import Scale, limit, quantity, scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _WIDTH, _HEIGHT = 400, 195
+_LEFT, _RIGHT, _BOTTOM, _TOP = 58, 64, 42, 10
+"""Room around the plot: for values, limits, times, and the upper half of the highest value."""
 _FONT = 11.5
+_NAME_HEIGHT = 30
+"""Of a limit's name and value, one above the other."""
 _FONTS = "Inter, 'DejaVu Sans', 'Liberation Sans', sans-serif"
 _INK, _GRID, _CONTEXT, _ACCENT = "#5a6470", "#e2e6ea", "#a3adb8", "#0b5fa5"
 _STATUS = {Status.OK: "#2f6b45", Status.WARNING: "#8a5300", Status.CRITICAL: "#b3261e", Status.UNKNOWN: "#5d4a9c"}
@@ -38,8 +43,10 @@ _CLASSES = {_INK: "ink", _GRID: "grid", _CONTEXT: "context", _ACCENT: "accent"} 
 _DAY = 86400
 _HOURS_UP_TO = 2 * _DAY
 _MOST_DATES = 5
-_NAME = 30
-"""Characters that a limit's name may take inside the picture."""
+_NAME = 10
+"""Characters that a limit's name may take beside the plot."""
+_MOST_DECIMALS = 6
+_CENTS = 2
 _HOLE = 1.5
 """A step this many times longer than the usual one is a hole."""
 
@@ -66,7 +73,9 @@ def _figure(chart: Chart, zone: tzinfo) -> Figure:
     from matplotlib.figure import Figure  # noqa: PLC0415 - see svg
 
     figure = Figure(figsize=(_WIDTH / 72, _HEIGHT / 72), dpi=72, facecolor="none")
-    axes = figure.add_axes((58 / _WIDTH, 42 / _HEIGHT, 322 / _WIDTH, 143 / _HEIGHT), facecolor="none")
+    axes = figure.add_axes(
+        (_LEFT / _WIDTH, _BOTTOM / _HEIGHT, _plot_width() / _WIDTH, _plot_height() / _HEIGHT), facecolor="none"
+    )
     extent = _extent(chart)
     _frame(axes, chart, zone, extent)
     factor = float(scale(extent[1], chart.unit).factor)
@@ -104,34 +113,72 @@ def _frame(axes: Axes, chart: Chart, zone: tzinfo, extent: Extent) -> None:
         tick for tick in MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high) if low <= tick <= high
     ]
     axes.set_ylim(low, high)
-    axes.set_yticks(heights, [f"{how.prefix}{tick:,.6g}{how.suffix}" for tick in heights], parse_math=False)
+    axes.set_yticks(heights, _written(heights, how), parse_math=False)
     axes.tick_params(bottom=False, left=False, labelcolor=_INK, pad=5)
     axes.grid(visible=True, axis="y", color=_GRID, linewidth=1)
     axes.set_axisbelow(True)
 
 
+def _written(ticks: Sequence[float], how: Scale) -> list[str]:
+    """The values of an axis, all with the same number of decimals: as few as tell each of them exactly."""
+    fewest = next(
+        (
+            digits
+            for digits in range(_MOST_DECIMALS)
+            if all(math.isclose(round(tick, digits), tick, rel_tol=1e-9, abs_tol=1e-12) for tick in ticks)
+        ),
+        _MOST_DECIMALS,
+    )
+    # Money has no tenths.
+    digits = max(fewest, _CENTS) if how.prefix and fewest else fewest
+    return [how.write(round(Decimal(repr(float(tick))), digits), digits) for tick in ticks]
+
+
 def _limits(axes: Axes, chart: Chart, extent: Extent, factor: float) -> None:
-    """Dashed lines with their names at the right end, under the line where something above is too near."""
-    near = (extent[1] - extent[0]) * 0.09
-    ends = [values[-1] for line in chart.lines if (values := _values(line))]
+    """Dashed lines with their names beside the plot, where no line of data can run into them."""
     drawn = sorted((mark for mark in chart.limits if mark.value is not None), key=lambda mark: mark.value)
-    for index, mark in enumerate(drawn):
-        above = [*(other.value for other in drawn[index + 1 : index + 2]), *ends]
-        crowded = any(0 <= value - mark.value < near for value in above)
-        height = mark.value / factor
-        axes.axhline(height, color=_STATUS[mark.status], linewidth=1, linestyle=(0, (4, 3)), clip_on=False)
-        axes.annotate(
-            f"{mark.name[:_NAME]} {limit(mark.value, chart.unit)}",
-            (1, height),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, -3 if crowded else 3),
-            textcoords="offset points",
-            ha="right",
-            va="top" if crowded else "bottom",
-            color=_STATUS[mark.status],
-            fontsize=_FONT - 1,
-            parse_math=False,
-        )
+    share = [(mark.value - extent[0]) / (extent[1] - extent[0]) for mark in drawn]
+    places = _apart([_plot_height() * part for part in share], _NAME_HEIGHT, _plot_height())
+    for mark, place in zip(drawn, places, strict=True):
+        axes.axhline(mark.value / factor, color=_STATUS[mark.status], linewidth=1, linestyle=(0, (4, 3)), clip_on=False)
+        for text, side, off in ((_short(mark.name), "bottom", 1), (limit(mark.value, chart.unit), "top", -1)):
+            axes.annotate(
+                text,
+                (1, place / _plot_height()),
+                xycoords="axes fraction",
+                xytext=(6, off),
+                textcoords="offset points",
+                ha="left",
+                va=side,
+                color=_STATUS[mark.status],
+                fontsize=_FONT - 1,
+                parse_math=False,
+            )
+
+
+def _apart(places: Sequence[float], gap: float, room: float) -> list[float]:
+    """Ascending places moved as little as keeps each at least a gap from the next, within the room if they fit."""
+    moved: list[float] = []
+    for place in places:
+        # Half a name above the bottom, because the times stand below it; above the top there is nothing.
+        moved.append(max(place, moved[-1] + gap if moved else gap / 2))
+    top = room
+    for index in range(len(moved) - 1, -1, -1):
+        moved[index] = min(moved[index], top)
+        top = moved[index] - gap
+    return moved
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME else name[: _NAME - 1].rstrip() + "…"
+
+
+def _plot_width() -> int:
+    return _WIDTH - _LEFT - _RIGHT
+
+
+def _plot_height() -> int:
+    return _HEIGHT - _BOTTOM - _TOP
 
 
 def _extent(chart: Chart) -> Extent:

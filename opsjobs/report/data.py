@@ -9,9 +9,20 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
-from opsjobs.model import ComponentResult, Evidence, Finding, Gap, IndicatorResult, Team, Threshold, Window
+from opsjobs.model import (
+    ComponentResult,
+    Episode,
+    Evidence,
+    Finding,
+    Gap,
+    IndicatorResult,
+    Outage,
+    Team,
+    Threshold,
+    Window,
+)
 from opsjobs.report import filters
-from opsjobs.report.document import Block, Chart, ComponentTable, IndicatorTable, Report, Section
+from opsjobs.report.document import Block, Chart, ComponentTable, Fact, IndicatorTable, Report, Section
 
 SCHEMA = 1
 """Version of the form; it grows when a field changes its meaning or goes away, not when one is added."""
@@ -37,15 +48,20 @@ def document(report: Report) -> Json:
         "slot": report.slot,
         "window": _window(report.window, zone),
         "zone": report.zone,
+        "over": report.over,
         "status": report.status.name,
         "complete": report.complete,
         "verdict": report.verdict,
-        "tally": [{"name": name, "value": value} for name, value in report.tally],
+        "tally": [_fact(fact) for fact in report.tally],
         "findings": [_finding(finding) for finding in report.findings],
         "sections": [_section(section, zone) for section in report.sections],
         "gaps": [_gap(gap) for gap in report.gaps],
         "evidence": [_evidence(item, zone) for item in report.evidence],
     }
+
+
+def _fact(fact: Fact) -> Json:
+    return {"name": fact.name, "value": fact.value, "status": fact.status.name if fact.status else None}
 
 
 def _finding(finding: Finding) -> Json:
@@ -55,6 +71,7 @@ def _finding(finding: Finding) -> Json:
         "title": finding.title,
         "detail": finding.detail,
         "explains": finding.explains,
+        "advice": finding.advice,
         "team": _team(finding.team),
         "dashboard": finding.dashboard,
         "runbook": finding.runbook,
@@ -87,6 +104,7 @@ def _indicator(row: IndicatorResult, zone: tzinfo) -> Json:
         "summary": row.summary,
         "description": row.description,
         "status": row.status.name,
+        "judged": row.judged,
         "value": row.measurement.value,
         "at": _time(row.measurement.at, zone),
         "quality": row.measurement.quality.value,
@@ -96,11 +114,27 @@ def _indicator(row: IndicatorResult, zone: tzinfo) -> Json:
         "attainment": row.attainment,
         "day_before": row.day_before,
         "week_before": row.week_before,
+        "holes": [_hole(hole, zone) for hole in row.holes],
+        "episodes": [_episode(episode, zone) for episode in row.episodes],
         "breakdown_by": row.breakdown_by,
         "breakdown": [{"name": share.name, "value": share.value} for share in row.breakdown],
         "team": _team(row.team),
         "dashboard": row.dashboard,
         "runbook": row.runbook,
+    }
+
+
+def _hole(hole: Outage, zone: tzinfo) -> Json:
+    return {"start": _time(hole.start, zone), "end": _time(hole.end, zone), "ended": hole.ended}
+
+
+def _episode(episode: Episode, zone: tzinfo) -> Json:
+    return {
+        "start": _time(episode.start, zone),
+        "end": _time(episode.end, zone),
+        "status": episode.status.name,
+        "worst": episode.worst,
+        "ended": episode.ended,
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from opsjobs.model import (
     ComponentResult,
@@ -82,6 +81,15 @@ class Section:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Fact:
+    """One of the few numbers below the verdict, already in words; its status when it has one."""
+
+    name: str
+    value: str
+    status: Status | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
     """Everything that one run has to say. Contains no time of making: the same slot gives the same bytes."""
 
@@ -95,14 +103,10 @@ class Report:
     status: Status
     complete: bool
     verdict: str
-    tally: tuple[tuple[str, str], ...] = ()
-    """Short facts under the verdict: name and value, already in words."""
+    over: bool = True
+    """False while the window is still going on: then the report says "so far"."""
+    tally: tuple[Fact, ...] = ()
     findings: tuple[Finding, ...] = ()
     sections: tuple[Section, ...] = ()
     gaps: tuple[Gap, ...] = ()
     evidence: tuple[Evidence, ...] = field(default_factory=tuple)
-
-    @property
-    def until(self) -> datetime:
-        """The time that the report speaks of last."""
-        return self.window.end

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from opsjobs.model import Direction, IndicatorResult, Quality, Threshold, Window
-from opsjobs.report.document import Report
-from opsjobs.words import NO_DATA, limit, percent, quantity
+from opsjobs.model import Direction, Evidence, Gap, IndicatorResult, Quality, Status, Team, Threshold, Window
+from opsjobs.report.document import Fact, Report
+from opsjobs.words import NO_DATA, change, clock, limit, percent, quantity, span
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|pp|µs|ms|s|min|h|d|days|B|[KMGT]iB)(?:\W|$))|(?<=\d [hd]) (?=\d+ (?:min|h)\b)")
+"""The blank between a number and its unit, and between the two of a length of time."""
+_COLUMNS = (6, 5, 4)
+_LONGEST_DAY = timedelta(hours=25).total_seconds()
+NOT_JUDGED = "not judged"
 _SUMMARIES = {
     "last": "last value",
     "mean": "mean",
@@ -44,10 +51,35 @@ def misses_target(row: IndicatorResult) -> bool:
     return row.measurement.value is not None and row.threshold.meets_target(row.measurement.value) is False
 
 
+def is_judged(row: IndicatorResult) -> bool:
+    """Whether the status says something of the value; without a limit, OK says only that there is one."""
+    return row.judged or row.status is not Status.OK
+
+
+def comparisons(row: IndicatorResult) -> tuple[str, str]:
+    """How far the value moved in a day and in a week; nothing where it is too weak to be compared."""
+    measurement = row.measurement
+    if measurement.quality is not Quality.OK:
+        return "", ""
+    day_before = change(measurement.value, row.day_before, row.unit)
+    return day_before, change(measurement.value, row.week_before, row.unit)
+
+
+def episodes(row: IndicatorResult, window: Window, zone: tzinfo) -> tuple[tuple[Status, str], ...]:
+    """When a limit was passed, for how long and how far; each with the status of that limit."""
+    said = []
+    for episode in row.episodes:
+        start = clock(episode.start, zone, window.start)
+        when = f"from {start} to {clock(episode.end, zone, window.start)}" if episode.ended else f"since {start}"
+        worst = quantity(episode.worst, row.unit, _marks(row))
+        name = episode.status.name.lower()
+        said.append((episode.status, f"{name} limit passed {when} ({span(episode.seconds)}), worst {worst}"))
+    return tuple(said)
+
+
 def breakdown(row: IndicatorResult) -> str:
     """The shares of an indicator on one line."""
-    marks = (row.threshold.target, row.threshold.warning, row.threshold.critical)
-    shares = ", ".join(f"{share.name} {quantity(share.value, row.unit, marks)}" for share in row.breakdown)
+    shares = ", ".join(f"{share.name} {quantity(share.value, row.unit, _marks(row))}" for share in row.breakdown)
     return f"by {row.breakdown_by}: {shares}" if row.breakdown_by else shares
 
 
@@ -55,7 +87,8 @@ def remarks(row: IndicatorResult) -> tuple[str, ...]:
     """What a reader must know beside the number: why it is missing or weak, and how much of the window it covers."""
     measurement = row.measurement
     if measurement.quality is Quality.OK:
-        return (measurement.reason,) if measurement.reason else ()
+        # An outage that left a hole is told once, by itself; here only where the number is less because of it.
+        return (measurement.reason,) if measurement.reason and row.summary == "sum" else ()
     said = [": ".join(filter(None, (measurement.quality.word, measurement.reason)))]
     if 0 < row.coverage < 1:
         said.append(f"measured in {percent(row.coverage)} of the window")
@@ -79,6 +112,19 @@ def day(window: Window, zone: tzinfo) -> str:
     return f"{start:%Y-%m-%d}" if start.date() == last else f"{start:%Y-%m-%d} to {last:%Y-%m-%d}"
 
 
+def stretch(window: Window) -> str:
+    """What a share of the window is a share of."""
+    return "day" if window.seconds <= _LONGEST_DAY else "time"
+
+
+def spoken(report: Report, zone: tzinfo) -> str:
+    """The span that a report speaks of; of one that is not over, how far it has come."""
+    if report.over:
+        return period(report.window, zone)
+    start = report.window.start
+    return f"{_date(start.astimezone(zone))}, so far, until {clock(report.window.end, zone, start)}"
+
+
 def period(window: Window, zone: tzinfo) -> str:
     """A window in words: the local day where it is one, otherwise both ends."""
     start, end = window.start.astimezone(zone), window.end.astimezone(zone)
@@ -86,6 +132,8 @@ def period(window: Window, zone: tzinfo) -> str:
     if (start.hour, start.minute, end.hour, end.minute) == (0, 0, 0, 0) and end.date() == tomorrow:
         hours = "" if window.seconds == timedelta(days=1).total_seconds() else f" ({limit(window.seconds, 'seconds')})"
         return f"{_date(start)}, 00:00 to 24:00{hours}"
+    if start.date() == end.date():
+        return f"{_date(start)}, {start:%H:%M} to {end:%H:%M}"
     return f"{_date(start)}, {start:%H:%M} to {_date(end)}, {end:%H:%M}"
 
 
@@ -98,6 +146,57 @@ def zone_of(report: Report) -> tzinfo:
         return report.window.start.tzinfo or ZoneInfo("UTC")
 
 
+def called(team: Team) -> str:
+    """The name of a team as a title; teams are declared by lower case keys."""
+    return team.name[:1].upper() + team.name[1:]
+
+
+def advice(gap: Gap, report: Report) -> str:
+    """What to do about a gap, unless a finding about the same says so already."""
+    subject = f"source:{gap.source}".casefold()
+    told = any(
+        finding.advice and (finding.subject.casefold() == subject or finding.advice == gap.advice)
+        for finding in report.findings
+    )
+    return "" if told else gap.advice
+
+
+def rerun(report: Report, zone: tzinfo) -> str:
+    """How the queries of the appendix become the numbers of the report."""
+    start, end = instant(report.window.start, zone), instant(report.window.end, zone)
+    return (
+        "How each number came about, to run it by hand. A range has a point at the end of each step, the first one at"
+        f" its start plus one step. The value of the {stretch(report.window)} is made of the points after {start} up to"
+        f" {end}, by the method given."
+    )
+
+
+def asked(item: Evidence, zone: tzinfo) -> str:
+    """What was asked, what came back and what was made of it, as sentences."""
+    when = f"At {instant(item.end, zone)}"
+    if item.start is not None:
+        when = f"From {instant(item.start, zone)} to {instant(item.end, zone)}"
+        when += f", every {limit(item.step, 'seconds')}" if item.step is not None else ""
+    sample = f"Sample at {instant(item.sample_at, zone)}" if item.sample_at is not None else ""
+    answer = f"Answer: {', '.join(filter(None, (item.quality.word, item.reason)))}"
+    return " ".join(sentence(part) for part in (when, sample, answer, item.method) if part)
+
+
+def sentence(text: str) -> str:
+    """A text with a capital letter and a full stop."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".")
+
+
+def tight(text: str) -> str:
+    """A text whose lines do not break between a number and its unit."""
+    return _UNIT.sub("\u00a0", text)
+
+
+def columns(facts: Sequence[Fact]) -> int:
+    """In how many columns some facts leave the smallest hole in their last row."""
+    return min(_COLUMNS, key=lambda count: -len(facts) % count)
+
+
 def is_web(url: str) -> bool:
     """Whether a text may become a link: absolute, http or https, without blanks or quotes."""
     try:
@@ -106,6 +205,11 @@ def is_web(url: str) -> bool:
         return False
     clean = not any(character.isspace() or character in "\"'<>\\…" for character in url)
     return clean and parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _marks(row: IndicatorResult) -> tuple[float | None, ...]:
+    """What a number of this row must stay on its side of."""
+    return row.threshold.target, row.threshold.warning, row.threshold.critical
 
 
 def _date(time: datetime) -> str:

@@ -53,6 +53,8 @@ def environment() -> Environment:
     for said in (
         *(words.quantity, words.limit, words.change, words.percent, words.measured),
         *(filters.target, filters.limits, filters.breakdown, filters.remarks, filters.summarised),
+        *(filters.comparisons, filters.episodes, filters.stretch, filters.spoken, filters.called),
+        *(filters.advice, filters.rerun, filters.asked, filters.tight, filters.columns),
         *(filters.instant, filters.day, filters.period, sparks.spark),
     ):
         made.filters[said.__name__] = said
@@ -61,11 +63,13 @@ def environment() -> Environment:
     made.filters["by_group"] = _by_group
     made.filters["shown"] = lambda rows: _shown(rows, lambda _: 0)
     made.tests["web"] = filters.is_web
+    made.tests["judged"] = filters.is_judged
     made.tests["missing_target"] = filters.misses_target
     made.tests["indicators"] = lambda block: isinstance(block, IndicatorTable)
     made.tests["components"] = lambda block: isinstance(block, ComponentTable)
     made.tests["charts"] = lambda block: isinstance(block, Charts)
     made.globals["OK"] = Status.OK
+    made.globals["NOT_JUDGED"] = filters.NOT_JUDGED
     return made
 
 

@@ -38,9 +38,12 @@ _JOINERS = frozenset({"\u200c", "\u200d"})
 Row = TypeVar("Row")
 
 
-def cleaned(report: Report) -> Report:
-    """The same report with harmless texts of bounded length and without numbers that are not finite."""
-    clean = _value(report, "")
+def cleaned(report: Report, redact: Callable[[str], str] = lambda text: text) -> Report:
+    """The same report with harmless texts of bounded length and without numbers that are not finite.
+
+    `redact` comes first: a secret that was cut is not recognised any more.
+    """
+    clean = _value(report, "", redact)
     if not isinstance(clean, Report):
         raise TypeError("a cleaned report is a report")
     return clean
@@ -53,18 +56,20 @@ def shortlist(rows: Sequence[Row], badness: Callable[[Row], int]) -> tuple[Seque
     return sorted(rows, key=badness, reverse=True)[:ROWS], len(rows) - ROWS
 
 
-def _value(value: object, name: str) -> object:
+def _value(value: object, name: str, redact: Callable[[str], str]) -> object:
     """One value of the tree; `name` is the field it stands in."""
     if isinstance(value, str):
-        return _text(value, _LENGTHS.get(name, _USUAL_LENGTH), keep_lines=name == "query")
+        return _text(redact(value), _LENGTHS.get(name, _USUAL_LENGTH), keep_lines=name == "query")
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, tuple):
-        return tuple(_value(item, name) for item in value)
+        return tuple(_value(item, name, redact) for item in value)
     if isinstance(value, Mapping):
-        return {_value(key, name): _value(item, name) for key, item in value.items()}
+        return {_value(key, name, redact): _value(item, name, redact) for key, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: _value(getattr(value, field.name), field.name) for field in dataclasses.fields(value)}
+        fields = {
+            field.name: _value(getattr(value, field.name), field.name, redact) for field in dataclasses.fields(value)
+        }
         return dataclasses.replace(value, **fields)
     return value
 

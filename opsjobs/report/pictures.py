@@ -6,7 +6,7 @@ from itertools import accumulate
 
 from opsjobs.model import IndicatorResult, Sample, Status, Window
 from opsjobs.report.document import Chart, Limit, Line
-from opsjobs.words import measured, quantity
+from opsjobs.words import measured, quantity, span
 
 
 def picture(result: IndicatorResult, day: Window, week_before: Window) -> Chart:
@@ -55,4 +55,11 @@ def _running(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
 
 def _said(result: IndicatorResult) -> str:
     week = "" if result.week_before is None else f"; a week before {quantity(result.week_before, result.unit)}"
-    return f"{measured(result)}{week}"
+    return f"{measured(result)}{_missing(result)}{week}"
+
+
+def _missing(result: IndicatorResult) -> str:
+    """For how long a total did not grow only because nobody counted."""
+    if result.summary != "sum" or not result.holes:
+        return ""
+    return f", not measured for {span(sum(hole.seconds for hole in result.holes))}"

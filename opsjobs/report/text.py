@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from datetime import tzinfo
@@ -10,15 +9,12 @@ from itertools import groupby
 from typing import TypeVar
 
 from opsjobs import words
-from opsjobs.model import ComponentResult, Evidence, Finding, Gap, IndicatorResult, Quality, Status, Team
+from opsjobs.model import ComponentResult, Evidence, Finding, IndicatorResult, Quality, Status, Team
 from opsjobs.report import filters, hygiene
-from opsjobs.report.document import Block, Chart, Charts, ComponentTable, IndicatorTable, Report
+from opsjobs.report.document import Chart, Charts, ComponentTable, Fact, IndicatorTable, Report, Section
 
 WIDTH = 96
 _GUTTER = "  "
-_UNIT = re.compile(r"(?<=\d) (?=(?:%|pp|µs|ms|s|min|h|days|B|[KMGT]iB)(?:\W|$))")
-"""The blank between a number and its unit, where a line must not break."""
-
 Row = TypeVar("Row")
 
 
@@ -28,10 +24,10 @@ def render(report: Report) -> bytes:
     lines = [
         *_head(report, zone),
         *_findings(report),
-        *(line for section in report.sections for line in _section(section.title, section.note, section.blocks, zone)),
-        *_gaps(report.gaps),
+        *(line for section in report.sections for line in _section(section, report, zone)),
+        *_gaps(report),
         *_quality(report.evidence),
-        *_appendix(report.evidence, zone),
+        *_appendix(report, zone),
     ]
     text = "\n".join(line.rstrip() for line in lines).strip("\n") + "\n"
     # Non-breaking spaces of whatever width look like spaces but cannot be searched for.
@@ -40,14 +36,22 @@ def render(report: Report) -> bytes:
 
 def _head(report: Report, zone: tzinfo) -> list[str]:
     state = report.status.name if report.complete else f"{report.status.name}, PARTIAL"
-    width = max((len(name) for name, _ in report.tally), default=0)
+    names = max((len(fact.name) for fact in report.tally), default=0)
+    values = max((len(fact.value) for fact in report.tally), default=0)
     return [
         *_wrap(f"{state}: {report.verdict}"),
         *_wrap(f"{report.system_title}, {report.title}"),
-        *_wrap(f"{filters.period(report.window, zone)}, {report.zone}"),
+        *_wrap(f"{filters.spoken(report, zone)}, {report.zone}"),
         "",
-        *(line for name, value in report.tally for line in _wrap(f"{name:{width}}{_GUTTER}{value}", " " * (width + 2))),
+        *(line for fact in report.tally for line in _fact(fact, names, values)),
     ]
+
+
+def _fact(fact: Fact, names: int, values: int) -> list[str]:
+    """One number of the head; a bad one says so behind it."""
+    bad = fact.status is not None and fact.status is not Status.OK
+    mark = f"{_GUTTER}{fact.status.name}" if fact.status is not None and bad else ""
+    return _wrap(f"{fact.name:{names}}{_GUTTER}{fact.value:{values}}{mark}", " " * (names + len(_GUTTER)))
 
 
 def _findings(report: Report) -> list[str]:
@@ -69,6 +73,7 @@ def _finding(number: int, finding: Finding) -> list[str]:
     said = [
         finding.detail,
         f"Also because of this: {'; '.join(finding.explains)}" if finding.explains else "",
+        finding.advice,
         _who(finding.team),
         f"Runbook: {finding.runbook}" if finding.runbook else "",
         f"Dashboard: {finding.dashboard}" if finding.dashboard else "",
@@ -77,11 +82,11 @@ def _finding(number: int, finding: Finding) -> list[str]:
     return [*head, *(line for text in said if text for line in _wrap(indent + text, indent))]
 
 
-def _section(title: str, note: str, blocks: Iterable[Block], zone: tzinfo) -> list[str]:
-    lines = _heading(title) + (["", *_wrap(note)] if note else [])
-    for block in blocks:
+def _section(section: Section, report: Report, zone: tzinfo) -> list[str]:
+    lines = _heading(section.title) + (["", *_wrap(section.note)] if section.note else [])
+    for block in section.blocks:
         if isinstance(block, IndicatorTable):
-            lines += _indicators(block, title)
+            lines += _indicators(block, section.title, report, zone)
         elif isinstance(block, ComponentTable):
             lines += _components(block)
         elif isinstance(block, Charts):
@@ -89,16 +94,26 @@ def _section(title: str, note: str, blocks: Iterable[Block], zone: tzinfo) -> li
     return lines
 
 
-def _indicators(block: IndicatorTable, heading: str) -> list[str]:
+def _indicators(block: IndicatorTable, heading: str, report: Report, zone: tzinfo) -> list[str]:
+    def aside(row: IndicatorResult) -> list[str]:
+        passed = [text for _, text in filters.episodes(row, report.window, zone)]
+        said = [*filters.remarks(row), *passed, *([filters.breakdown(row)] if row.breakdown else [])]
+        return [line for text in said for line in _wrap("    " + text, "    ")]
+
+    same = "" if report.over else "same\nhours"
+    headers = (
+        *("Indicator", "Value", "Status", "Target and limits"),
+        *(f"vs day\n{same}", f"vs week\n{same}", f"Target\nmet, of\nthe {filters.stretch(report.window)}"),
+    )
     shown, hidden = hygiene.shortlist(block.rows, lambda row: row.status.rank)
     lines: list[str] = []
     for group, members in groupby(shown, key=lambda row: row.group):
         lines += ["", *([] if group == heading else [group])]
         lines += _table(
-            ("Indicator", "Value", "Status", "Target and limits", "vs day", "vs week", "Held"),
+            headers,
             members,
             _indicator,
-            _aside,
+            aside,
             right=(1, 4, 5, 6),
         )
     return lines + _more(hidden)
@@ -108,22 +123,15 @@ def _indicator(row: IndicatorResult) -> tuple[str, ...]:
     missed = ", missed" if filters.misses_target(row) else ""
     aim = [f"target {filters.target(row.threshold, row.unit)}{missed}"] if row.threshold.target is not None else []
     alarms = [f"{name} {beyond}" for name, beyond in filters.limits(row.threshold, row.unit)]
-    now = row.measurement.value
     untargeted = row.attainment is None and row.threshold.target is None
     return (
         row.title,
         words.measured(row),
-        row.status.name,
+        row.status.name if filters.is_judged(row) else f"- {filters.NOT_JUDGED}",
         "\n".join(aim + alarms),
-        words.change(now, row.day_before, row.unit),
-        words.change(now, row.week_before, row.unit),
+        *filters.comparisons(row),
         "" if untargeted else words.percent(row.attainment),
     )
-
-
-def _aside(row: IndicatorResult) -> list[str]:
-    said = [*filters.remarks(row), *([filters.breakdown(row)] if row.breakdown else [])]
-    return [line for text in said for line in _wrap("    " + text, "    ")]
 
 
 def _components(block: ComponentTable) -> list[str]:
@@ -132,10 +140,7 @@ def _components(block: ComponentTable) -> list[str]:
         return row.title, row.member, row.status.name, up, seen
 
     def aside(row: ComponentResult) -> list[str]:
-        said = [row.reason] if row.reason else []
-        if row.status is not Status.OK:
-            said += [_who(row.team), *([f"Runbook: {row.runbook}"] if row.runbook else [])]
-        return [line for text in said for line in _wrap("    " + text, "    ")]
+        return _wrap("    " + row.reason, "    ") if row.reason else []
 
     shown, hidden = hygiene.shortlist(block.rows, lambda row: row.status.rank)
     headers = ("Component", "Member", "Status", "Up", "Measured")
@@ -157,13 +162,13 @@ def _extremes(chart: Chart, zone: tzinfo) -> str:
     return f"{filters.period(chart.window, zone)}: {span if values else words.NO_DATA}"
 
 
-def _gaps(gaps: Sequence[Gap]) -> list[str]:
-    if not gaps:
+def _gaps(report: Report) -> list[str]:
+    if not report.gaps:
         return []
-    shown, hidden = hygiene.shortlist(gaps, lambda _: 0)
+    shown, hidden = hygiene.shortlist(report.gaps, lambda _: 0)
     lines = [*_heading("Gaps"), "", "What this report could not see.", ""]
     for gap in shown:
-        lines += _wrap(f"- {gap.source}: {gap.reason}{f' {gap.advice}' if gap.advice else ''}", "  ")
+        lines += _wrap(" ".join(filter(None, (f"- {gap.source}: {gap.reason}", filters.advice(gap, report)))), "  ")
     return lines + _more(hidden)
 
 
@@ -182,27 +187,22 @@ def _answer(item: Evidence) -> tuple[str, ...]:
     return item.title, item.quality.word, "" if item.coverage is None else words.percent(item.coverage), item.reason
 
 
-def _appendix(evidence: Sequence[Evidence], zone: tzinfo) -> list[str]:
-    if not evidence:
+def _appendix(report: Report, zone: tzinfo) -> list[str]:
+    if not report.evidence:
         return []
-    shown, hidden = hygiene.shortlist(evidence, lambda item: item.quality is not Quality.OK)
-    lines = [*_heading("Appendix"), "", "How each number came about, to run it by hand."]
+    shown, hidden = hygiene.shortlist(report.evidence, lambda item: item.quality is not Quality.OK)
+    lines = [*_heading("Appendix"), "", *_wrap(filters.rerun(report, zone))]
     for item in shown:
-        asked = f"at {filters.instant(item.end, zone)}"
-        if item.start is not None:
-            asked = f"from {filters.instant(item.start, zone)} to {filters.instant(item.end, zone)}"
-            asked += f", every {words.limit(item.step, 'seconds')}" if item.step is not None else ""
-        sample = f" Sample of {filters.instant(item.sample_at, zone)}." if item.sample_at is not None else ""
-        answer = ", ".join(filter(None, (item.quality.word, item.reason)))
         lines += ["", *_wrap(f"{item.title} ({item.source})")]
         # A query is never wrapped: it is there to be copied.
         lines += ["    " + line for line in item.query.splitlines()]
-        lines += _wrap(f"  {asked}.{sample} Answer: {answer}. {item.method}", "  ")
+        lines += _wrap(f"  {filters.asked(item, zone)}", "  ")
     return lines + _more(hidden)
 
 
 def _who(team: Team) -> str:
-    return f"Team: {', '.join(filter(None, (team.name, team.contact, team.hours)))}" if team.name else "Team: no team"
+    known = ", ".join(filter(None, (filters.called(team), team.contact, team.hours)))
+    return f"Team: {known if team.name else 'no team'}"
 
 
 def _heading(title: str) -> list[str]:
@@ -215,7 +215,7 @@ def _more(hidden: int) -> list[str]:
 
 
 def _wrap(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(_UNIT.sub("\u00a0", text), WIDTH, subsequent_indent=indent, break_on_hyphens=False) or [""]
+    return textwrap.wrap(filters.tight(text), WIDTH, subsequent_indent=indent, break_on_hyphens=False) or [""]
 
 
 def _table(

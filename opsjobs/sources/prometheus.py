@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, Self
 
 import orjson
@@ -18,6 +19,10 @@ from opsjobs.sources import Question
 
 _LARGEST_RANGE = 10_000
 """Points for each series in one request; Prometheus refuses more than 11,000."""
+_LAST_TIME = 2.5e11
+"""Unix time of the year 9892; the calendar ends soon after it."""
+_SHOWN = 200
+_READ = 10_000
 
 
 class Prometheus:
@@ -52,7 +57,19 @@ class Prometheus:
             # Thanos answers with what it could reach unless told not to; the others do not read it.
             "partial_response": "false",
         }
-        return _parsed(self._http.post(path, form, deadline=deadline), self.name)
+        body = self._http.post(path, form, deadline=deadline)
+        try:
+            return _parsed(body)
+        except _NoAnswerError as error:
+            said = self._http.redact(str(error))[:_SHOWN]
+            raise BadAnswer(
+                f"{self.name} sent something that is no answer of the Prometheus API: {said}",
+                advice="Is a login page or a proxy before it? Its url is the address below which /api/v1/query is.",
+            ) from None
+
+
+class _NoAnswerError(ValueError):
+    """Why a body is not an answer."""
 
 
 def _spans(start: float, end: float, step: int) -> Iterator[dict[str, str]]:
@@ -80,39 +97,60 @@ def _joined(answers: list[Answer]) -> Answer:
     )
 
 
-def _parsed(body: bytes, name: str) -> Answer:
+def _parsed(body: bytes) -> Answer:
     try:
         content = orjson.loads(body)
-        if content["status"] != "success":
-            raise BadAnswer(f"{name} answered: {content.get('errorType')}: {content.get('error')}")
+    except orjson.JSONDecodeError:
+        raise _NoAnswerError(repr(body[:_READ].decode("utf-8", "replace").strip())) from None
+    try:
         return Answer(
-            series=tuple(_series(content["data"])),
-            warnings=tuple(content.get("warnings") or ()),
-            infos=tuple(content.get("infos") or ()),
+            series=tuple(_series(_data(content))),
+            warnings=_texts(content.get("warnings")),
+            infos=_texts(content.get("infos")),
         )
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        beginning = body[:80].decode("utf-8", "replace").strip()
-        raise BadAnswer(
-            f"{name} sent something that is no answer of the Prometheus API ({type(error).__name__}): {beginning!r}",
-            advice="Is there a login page or a proxy before it? url must be the address below which /api/v1/query is.",
-        ) from None
+    except _NoAnswerError:
+        raise
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
+        raise _NoAnswerError(f"{type(error).__name__} in {body[:_READ].decode('utf-8', 'replace').strip()!r}") from None
+
+
+def _data(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    if content["status"] != "success":
+        raise _NoAnswerError(f"{content.get('errorType')}: {content.get('error')}")
+    data: Mapping[str, Any] = content["data"]
+    return data
+
+
+def _texts(said: Any) -> tuple[str, ...]:
+    if said is None:
+        return ()
+    if not isinstance(said, list):
+        raise _NoAnswerError("its warnings are no list")
+    return tuple(str(text) for text in said)
 
 
 def _series(data: Mapping[str, Any]) -> Iterator[Series]:
     kind, result = data["resultType"], data["result"]
     if kind == "scalar":
         yield Series(samples=(_sample(result),))
-    elif kind == "vector":
+    elif kind in {"vector", "matrix"}:
         for row in result:
-            yield Series(labels=row["metric"], samples=(_sample(row["value"]),))
-    elif kind == "matrix":
-        for row in result:
-            yield Series(labels=row["metric"], samples=tuple(_sample(pair) for pair in row["values"]))
+            labels = row["metric"]
+            if not all(isinstance(text, str) for pair in labels.items() for text in pair):
+                raise _NoAnswerError("a label is not a text")
+            pairs = [row["value"]] if kind == "vector" else row["values"]
+            samples = tuple(_sample(pair) for pair in pairs)
+            if any(later.time <= sample.time for sample, later in pairwise(samples)):
+                raise _NoAnswerError("its samples are not in order of time")
+            if samples:
+                yield Series(labels=labels, samples=samples)
     else:
-        raise ValueError(kind)
+        raise _NoAnswerError(f"a result of the type {kind!r}")
 
 
 def _sample(pair: list[Any]) -> Sample:
     """A pair of Unix time and text. A native histogram has no such pair and is refused by the lookup above."""
-    value = float(pair[1])
-    return Sample(float(pair[0]), value if math.isfinite(value) else None)
+    time, value = float(pair[0]), float(pair[1])
+    if not abs(time) <= _LAST_TIME:
+        raise _NoAnswerError(f"a sample of the time {pair[0]!r}")
+    return Sample(time, value if math.isfinite(value) else None)

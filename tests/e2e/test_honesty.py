@@ -129,7 +129,7 @@ def test_a_component_that_was_down_and_came_back_is_told_with_its_minutes(report
     result = report(healthy(**{'up{job="api",instance="a"}': steady(1.0, but=spans)}))
     (finding,) = result.report.findings
     assert finding.detail == "Down from 03:40 to 04:20 (40 min)."
-    assert finding.explains == ("Answering",)
+    assert finding.explains == ("Answering: 95.8 %",)
 
 
 def test_hours_without_any_sample_are_told_once(report):

@@ -42,7 +42,7 @@ groups:
       paid: {title: Paid, numerator: paid, denominator: tried, unit: ratio, healthy: above, critical: 0.95, step: 1h}
       answering:
         {title: Answering, query: 'min(up{job="api"})', unit: ratio, healthy: above, warning: 1, step: 1h,
-         component: api}
+         explained_by: 'component:api'}
 """
 
 

@@ -69,6 +69,23 @@ systems:
     assert (two.token, two.headers) == ("from-a-file", {"X-Scope-OrgID": "team-a"})
 
 
+def test_a_secret_of_several_lines_is_refused_and_not_repeated(tmp_path):
+    (tmp_path / "token").write_text("canary-one\ncanary-two\n")
+    read_config = read(tmp_path, "systems: {pratikoai: {prometheus: {token_file: token}}}\n")
+    with pytest.raises(ConfigError, match="a secret is one line") as caught:
+        config.connection(read_config.systems["pratikoai"].prometheus, "k", tmp_path)
+    assert "canary" not in str(caught.value)
+    found = faults(tmp_path, "systems: {pratikoai: {prometheus: {headers: {X-Key: '${S}'}}}}\n", S="canary\nx")
+    assert "a secret is one line" in found[0][2]
+    assert "canary" not in found[0][2]
+
+
+def test_a_ledger_url_with_its_password_in_the_query_is_refused(tmp_path):
+    found = faults(tmp_path, "systems: {pratikoai: {}}\nstorage: {ledger: 'postgresql://db/x?password=canary'}\n")
+    assert "must end with the database's name" in found[0][2]
+    assert "canary" not in found[0][2]
+
+
 def test_no_secret_is_in_a_repr_or_in_what_is_shown(tmp_path):
     text = """
 systems:
@@ -110,7 +127,7 @@ def test_a_server_that_makes_no_sense_is_a_fault(tmp_path, server, message):
     assert any(message in what for _, _, what in found), found
 
 
-@pytest.mark.parametrize("name", ["../x", "A", "a/b", "a b", "-x", ""])
+@pytest.mark.parametrize("name", ["../x", "A", "a/b", "a b", "-x", "", "all"])
 def test_a_system_is_named_so_that_it_can_be_a_folder(tmp_path, name):
     assert faults(tmp_path, f"systems: {{'{name}': {{profile: pratikoai}}}}\n")
 

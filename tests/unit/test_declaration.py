@@ -33,7 +33,7 @@ def test_every_fault_comes_at_once_with_its_line_and_path():
 
 def test_a_key_that_stands_twice_is_a_fault():
     text = "servers: {a: {url: x, port: 1}}\ntags: [x]\ntags: [y]\n"
-    assert faults(text) == [(3, "tags", "this key stands twice")]
+    assert faults(text) == [(3, "tags", "duplicate key")]
 
 
 def test_the_place_of_an_item_of_a_list_is_its_own_line():
@@ -50,6 +50,12 @@ def test_text_that_is_not_yaml_is_one_fault_with_its_line():
 def test_an_object_tag_is_refused_and_nothing_is_made_of_it():
     ((_, _, message),) = faults("servers: !!python/object/apply:os.system ['echo no']\n")
     assert message.startswith("not valid YAML")
+
+
+@pytest.mark.parametrize("text", ["servers: &a {x: *a}\n", "a: &a [x]\nb: &b [*a, *a]\nservers: *b\n"])
+def test_aliases_that_could_fill_the_memory_are_refused(text):
+    ((_, path, message),) = faults(text)
+    assert (path, message) == ("", "aliases (*name) are not read here")
 
 
 def test_variables_are_filled_with_their_defaults_and_missing_ones_are_faults():

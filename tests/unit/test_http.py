@@ -1,6 +1,9 @@
 """The HTTP door against a real server on loopback that misbehaves in every documented way."""
 
 import base64
+import contextlib
+import gzip
+import socket
 import ssl
 import threading
 import time
@@ -119,7 +122,7 @@ def test_what_may_pass_is_tried_again(code):
 
 def test_after_three_attempts_the_error_is_told_with_what_the_server_said():
     with serving(reply(503, b'{"status":"error","error":"too many queries"}')) as (url, requests):
-        with pytest.raises(Overloaded, match=r"not able to answer now \(HTTP 503\): too many queries"):
+        with pytest.raises(Overloaded, match=r"cannot answer now \(HTTP 503\): too many queries"):
             post(url)
     assert len(requests) == 3
 
@@ -200,6 +203,59 @@ def test_a_server_that_drips_is_left_at_the_deadline():
         assert time.monotonic() - began < 1.5
 
 
+@pytest.mark.parametrize(
+    "beginning", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"]
+)
+def test_a_server_that_drips_before_the_body_is_left_at_the_deadline(beginning):
+    def drip(handler, _):
+        handler.wfile.write(beginning)
+        for _ in range(60):
+            handler.wfile.write(b"0")
+            handler.wfile.flush()
+            time.sleep(0.05)
+
+    with serving(drip) as (url, _):
+        began = time.monotonic()
+        with pytest.raises(TimedOut):
+            post(url, seconds=0.5)
+        assert time.monotonic() - began < 1.5
+
+
+def test_a_host_that_does_not_take_connections_is_unreachable_after_seconds():
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, contextlib.ExitStack() as stack:
+        # The queue of connections that nobody has accepted is full.
+        for _ in range(3):
+            one = stack.enter_context(socket.socket())
+            one.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                one.connect(listener.getsockname())
+        with pytest.raises(Unreachable, match="no connection within 5 s"):
+            post(f"http://127.0.0.1:{listener.getsockname()[1]}", seconds=7)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "soon", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_retry_after_that_makes_no_sense_is_not_waited_for(value):
+    with serving(reply(503, Retry_After=value)) as (url, _):
+        began = time.monotonic()
+        with pytest.raises(Overloaded):
+            post(url, seconds=8)
+        assert time.monotonic() - began < 4
+
+
+def test_a_bomb_of_zeros_is_refused_before_it_fills_the_memory():
+    bomb = gzip.compress(bytes(200 << 20))
+    with serving(reply(200, bomb, Content_Encoding="gzip")) as (url, _):
+        with pytest.raises(BadAnswer, match="sent more than 128 MB"):
+            post(url)
+
+
+def test_credentials_beyond_latin_are_sent_as_utf_8():
+    with serving(reply(200)) as (url, requests):
+        post(url, auth=("usér", "pässwörd-€"))
+    encoded = requests[0][0]["Authorization"].removeprefix("Basic ")
+    assert base64.b64decode(encoded).decode() == "usér:pässwörd-€"
+
+
 def test_a_body_that_is_cut_short_is_no_answer():
     def cut(handler, _):
         handler.send_response(200)
@@ -224,6 +280,7 @@ def test_secrets_that_a_server_repeats_are_masked():
     said = str(caught.value)
     encoded = base64.b64encode(b"user:hunter2-canary").decode()
     assert "***" in said
+    assert not any(len(part) > 8 and part in said for part in (encoded[:12], "hunter2-c"))
     assert not any(secret in said for secret in ("hunter2-canary", "key-canary", encoded))
 
 

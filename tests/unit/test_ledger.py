@@ -33,8 +33,30 @@ def test_the_password_of_a_database_is_in_no_error():
 
 
 def test_text_that_is_no_url_is_refused():
-    with pytest.raises(LedgerError, match="no database URL"):
+    with pytest.raises(LedgerError, match="not a database URL"):
         Ledger("not a url")
+
+
+def test_a_ledger_of_a_newer_version_is_left_alone(tmp_path):
+    Ledger.at(tmp_path / "ledger.db").open().close()
+    connection = sqlite3.connect(tmp_path / "ledger.db")
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(LedgerError, match="was written by a newer opsjobs"):
+        Ledger.at(tmp_path / "ledger.db").open()
+
+
+@pytest.mark.parametrize("url", ["mysql://h/x", "postgresql+asyncpg://h/x", "oracle://h/x"])
+def test_a_database_that_is_not_supported_is_named(url):
+    with pytest.raises(LedgerError, match="a ledger cannot be kept in"):
+        Ledger(url)
+
+
+@pytest.mark.parametrize("url", ["postgresql://h:port/x", "postgresql://[::1/x"])
+def test_a_url_that_can_not_be_read_is_refused(url):
+    with pytest.raises(LedgerError, match="not a database URL"):
+        Ledger(url)
 
 
 def test_the_file_is_in_wal_mode(tmp_path):

@@ -93,9 +93,9 @@ def test_only_the_parts_of_a_histogram_are_derived():
         ("team: sales", "team: sale", "groups.shop.indicators.orders.team", "did you mean 'sales'?"),
         ("dashboard: main", "dashboard: man", "groups.shop.dashboard", "did you mean 'main'?"),
         ("component: api}\n  lat", "component: app}\n  lat", "metrics.orders_total.component", "did you mean 'api'?"),
-        ("unit: count", "unit: pieces", "groups.shop.indicators.orders.unit", "is no unit"),
-        ("zone: Europe/Rome", "zone: Europe/Roma", "zone", "is no time zone"),
-        ("zone: Europe/Rome", "zone: ../../etc/passwd", "zone", "is no time zone"),
+        ("unit: count", "unit: pieces", "groups.shop.indicators.orders.unit", "is not a unit"),
+        ("zone: Europe/Rome", "zone: Europe/Roma", "zone", "is not a time zone"),
+        ("zone: Europe/Rome", "zone: ../../etc/passwd", "zone", "is not a time zone"),
         ("        summary: sum", "        step: 7m", "groups.shop.indicators.orders.step", "does not divide an hour"),
         (
             "        warning: 10",
@@ -103,6 +103,13 @@ def test_only_the_parts_of_a_histogram_are_derived():
             "groups.shop.indicators.orders",
             "good to bad",
         ),
+        ("        warning: 10", "        warning: .nan", "groups.shop.indicators.orders.warning", "finite number"),
+        ("        warning: 10", "        critical: .inf", "groups.shop.indicators.orders.critical", "finite number"),
+        ('up{job="api"}\', team: web', "rate(up[$step])', team: web", "components.api.up", "no meaning here"),
+        ("team: sales", "team: ''", "groups.shop.indicators.orders.team", "is not declared"),
+        ("team: sales", "explained_by: orders", "groups.shop.indicators.orders.explained_by", "must be component:NAME"),
+        ("team: sales", "explained_by: 'indicator:x'", "groups.shop.indicators.orders.explained_by", "is not declared"),
+        ("team: sales", "for: soon", "groups.shop.indicators.orders.for", "is not a length of time"),
         ("        summary: sum", "        summary: ratio", "groups.shop.indicators.orders", "needs numerator"),
         ("        query: sum", "        numerator: sum", "groups.shop.indicators.orders", "give either query, or"),
     ],
@@ -110,6 +117,47 @@ def test_only_the_parts_of_a_histogram_are_derived():
 def test_a_fault_is_named_with_its_path_and_a_way_out(old, new, path, message):
     found = faults(old, new)
     assert any(where == path and message in what for where, what in found), found
+
+
+@pytest.mark.parametrize("section", ["components", "groups"])
+def test_nothing_to_report_on_is_a_fault(section):
+    start = PROFILE.index(f"\n{section}:")
+    following = PROFILE.find("\ndashboards:", start) if section == "components" else len(PROFILE)
+    with pytest.raises(ConfigError) as caught:
+        read(PROFILE[:start] + f"\n{section}: {{}}\n" + PROFILE[following:].removeprefix("\n"))
+    assert section in {fault.path for fault in caught.value.faults}
+
+
+def test_what_explains_an_indicator_is_not_explained_itself():
+    text = PROFILE.replace("        team: sales", "        explained_by: 'indicator:slow'")
+    text = text.replace(
+        "        title: Share of slow", "        explained_by: 'component:api'\n        title: Share of slow"
+    )
+    with pytest.raises(ConfigError, match="which is explained by something else itself"):
+        read(text)
+
+
+def test_a_comment_at_the_end_of_a_query_does_not_swallow_what_follows():
+    text = PROFILE.replace('{le="1"}[$step]))', '{le="1"}[$step])) # fast ones')
+    text = text.replace("numerator: sum", "numerator: |\n          sum")
+    _, slow = (declared.spec for declared in read(text).indicators)
+    promql.check(slow.promql)
+    assert promql.metrics(slow.promql) == ("latency_seconds_bucket", "latency_seconds_count")
+
+
+@pytest.mark.parametrize(
+    ("query", "seconds"),
+    [
+        ("up", 0),
+        ("rate(x[5m])", 300),
+        ("a / b offset 1w", 604_800),
+        ("increase(x[1d] offset 1d)", 172_800),
+        ("max_over_time(rate(x[5m] offset 1h)[1d:1m] offset 1d)", 2 * 86_400 + 3_900),
+        ("sum(rate(x[$step])) / sum(increase(x[30d]))", 30 * 86_400),
+    ],
+)
+def test_how_far_a_query_reads_back(query, seconds):
+    assert promql.lookback(query) == seconds
 
 
 def test_an_indicator_stands_in_one_group_only():

@@ -95,7 +95,7 @@ def test_a_number_of_members_expects_that_many_whoever_they_are():
 def test_a_component_that_was_never_scraped_is_unknown_and_not_missing_from_the_report():
     (row,) = judge(Answer())
     assert row.status is Status.UNKNOWN
-    assert row.reason.startswith("never seen")
+    assert row.reason == "not seen in the window, nor in the 7 days before"
 
 
 def test_an_error_is_told_once():

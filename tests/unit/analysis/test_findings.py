@@ -7,12 +7,12 @@ import pytest
 
 from opsjobs import promql
 from opsjobs.analysis import components
-from opsjobs.errors import AccessDenied, QueryRejected, Unreachable, UsageError
+from opsjobs.errors import AccessDenied, QueryRejected, TimedOut, Unreachable, UsageError
 from opsjobs.http import Deadline
 from opsjobs.jobs import Context, daily
 from opsjobs.model import Answer, Quality, Sample, Series, Status
 from tests.fakes import FakeMetrics
-from tests.unit.shop import DAY, answer, days, grid, system
+from tests.unit.shop import DAY, PROFILE, answer, days, grid, system
 
 NOW = datetime(2026, 11, 19, 8, 0, tzinfo=UTC)
 
@@ -108,19 +108,20 @@ def told(shop=None, **known):
 def test_a_healthy_day_needs_nobody():
     result = report(Shop()).report
     assert (result.status, result.complete, result.findings, result.gaps) == (Status.OK, True, (), ())
-    assert result.verdict == "All 5 indicators and 2 components are within their limits."
+    assert result.verdict == "All 4 indicators with limits kept to them, and all 2 components were up."
 
 
 def test_a_missed_target_is_said_but_needs_nobody():
     result = report(Shop(values={"orders": 15.0})).report
     assert result.findings == ()
-    assert result.verdict.endswith("off target: Orders.")
+    assert result.verdict.endswith("off target: Orders (15).")
 
 
 def test_a_value_beyond_its_limit_is_told_with_the_limit_the_day_before_and_links():
     (finding,) = report(Shop(values={"orders": 4.0})).report.findings
     assert (finding.subject, finding.status) == ("indicator:orders", Status.CRITICAL)
-    assert finding.detail == "4 is below the critical limit of 5; the day before it was 4."
+    assert finding.title == "Orders: 4, below 5"
+    assert finding.detail == "The day before it was 4."
     assert finding.dashboard == "http://grafana.example.com/d/main"
     assert finding.runbook == "https://wiki.example.com/runbooks#shop"
     assert finding.team.contact == "web@example.com"
@@ -144,7 +145,7 @@ def test_a_component_that_is_down_explains_the_silence_of_its_metrics():
 
 def test_an_outage_explains_the_indicator_that_declares_it():
     shop = Shop(api=[("a", [(180, 240, 0.0)])])
-    assert told(shop) == [("component:api", Status.WARNING, ("Answering",))]
+    assert told(shop) == [("component:api", Status.WARNING, ("Answering: 95.8 %",))]
 
 
 def test_a_member_that_vanished_is_named():
@@ -205,6 +206,69 @@ def test_a_source_that_stops_answering_half_way_leaves_what_it_said_and_one_find
 def test_a_query_that_is_rejected_is_the_indicators_own_finding():
     found = told(Shop(errors={"label_replace": QueryRejected("Prometheus rejected the query (HTTP 422): too many")}))
     assert found == [("indicator:paid", Status.UNKNOWN, ())]
+
+
+@pytest.mark.parametrize("part", ["__name__", "count_over_time", "orders", "up{"])
+def test_whatever_query_is_refused_or_late_the_report_is_neither_well_nor_complete(part):
+    for error in (QueryRejected("rejected (HTTP 422): too many samples"), TimedOut("no answer within 30 s")):
+        result = report(Shop(errors={part: error})).report
+        assert result.status is Status.UNKNOWN
+        assert not result.complete
+        assert result.findings
+        assert result.gaps
+
+
+def test_a_report_is_never_better_than_its_worst_finding():
+    for shop in (
+        Shop(),
+        Shop(values={"orders": 4.0}),
+        Shop(absent={"stock"}),
+        Shop(warnings=("x",)),
+        Shop(errors={"count_over_time": TimedOut("late")}),
+    ):
+        result = report(shop).report
+        assert result.status is Status.worst([Status.OK, *(finding.status for finding in result.findings)])
+
+
+def test_when_a_metric_was_last_seen_is_not_invented_where_it_could_not_be_asked():
+    result = report(Shop(absent={"orders"}, errors={"max(timestamp(": TimedOut("no answer within 30 s")})).report
+    metric = next(finding for finding in result.findings if finding.subject == "metric:orders")
+    assert "could not be asked: no answer within 30 s" in metric.detail
+    assert "source:prometheus" in [finding.subject for finding in result.findings]
+
+
+def test_an_indicator_explains_another_that_declares_it():
+    text = PROFILE.replace("summary: last, step: 1h}", "summary: last, step: 1h, explained_by: 'indicator:orders'}")
+    assert told(Shop(values={"orders": 4.0, "stock": 0.0}), text=text) == [
+        ("indicator:orders", Status.CRITICAL, ("Stock: 0",))
+    ]
+    assert told(Shop(values={"stock": 0.0}), text=text) == [("indicator:stock", Status.WARNING, ())]
+
+
+def test_an_hour_beyond_a_limit_is_told_with_its_times():
+    shop = Shop()
+    orders = shop._values
+
+    def values(name, question):
+        if name != "orders":
+            return orders(name, question)
+        begin = days().window.start.timestamp() + 10 * 3600
+        times = grid(question.window, question.step)
+        spike = [Sample(time, 4.0 if begin < time <= begin + 7200 else 30.0) for time in times]
+        return Answer(series=(Series(samples=tuple(spike)),))
+
+    shop._values = values
+    text = PROFILE.replace("target: 20, warning: 10", "for: 1h, target: 20, warning: 10")
+    (finding,) = report(shop, text=text).report.findings
+    assert (finding.status, finding.title) == (Status.WARNING, "Orders: beyond its limit for a while")
+    assert finding.detail.startswith("Critical limit of 5 passed from 10:00 to 12:00 (2 h), 4 at worst")
+
+
+def test_a_day_that_goes_on_is_compared_with_the_same_hours_and_not_remembered():
+    result = report(Shop(), day=DAY.replace(day=19))
+    assert not result.report.over
+    assert result.indicators == ()
+    assert report(Shop()).indicators != ()
 
 
 def test_answers_in_part_are_one_finding_and_nothing_is_ok():

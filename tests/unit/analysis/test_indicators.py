@@ -6,20 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opsjobs import words
 from opsjobs.analysis import indicators
-from opsjobs.analysis.indicators import SUMMARIES, evaluate
+from opsjobs.analysis.history import History
+from opsjobs.analysis.indicators import SUMMARIES, Surroundings, evaluate
 from opsjobs.errors import Unreachable
-from opsjobs.model import Answer, Quality, Sample, Series, Status, Window
+from opsjobs.model import Answer, Outage, Quality, Sample, Series, Status, Window
+from opsjobs.system import BreakdownSpec
 from tests.unit.shop import DAY, TEAM, ZONE, answer, days, system
 
 DECLARED = {declared.id: declared for declared in system().indicators}
 
 
-def judge(reply, name="orders", when=None, **spec):
+def judge(reply, name="orders", when=None, around=None, breakdown=None, **spec):
     declared = DECLARED[name]
     declared = declared._replace(spec=declared.spec.model_copy(update=spec))
-    missing = spec.pop("missing", ())
-    return evaluate(declared, reply, when or days(), max_age=600, missing=missing, team=TEAM)
+    surroundings = Surroundings(days=when or days(), max_age=600, **(around or {}))
+    return evaluate(declared, reply, surroundings, breakdown=breakdown, team=TEAM)
 
 
 def ratio(above, below):
@@ -104,22 +107,134 @@ def test_a_stale_value_that_is_beyond_its_limit_still_alarms():
 
 
 def test_a_value_whose_metric_has_vanished_is_stale_although_the_query_still_answers():
-    declared = DECLARED["orders"]
-    result = evaluate(declared, answer([30.0] * 24), days(), max_age=600, missing=["orders"], team=TEAM)
+    result = judge(answer([30.0] * 24), around={"missing": ["orders"]})
     assert (result.status, result.measurement.quality) == (Status.UNKNOWN, Quality.STALE)
 
 
 def test_half_a_day_does_not_stand_for_the_day():
     result = judge(answer([...] * 12 + [30.0] * 12))
     assert (result.status, result.measurement.quality) == (Status.UNKNOWN, Quality.PARTIAL)
+    assert result.measurement.reason == "no samples from 00:00 to 12:00 (12 h)"
+
+
+def test_two_hours_that_are_missing_are_not_well_although_the_rest_is():
+    hole = answer([30.0] * 10 + [...] * 2 + [30.0] * 12)
+    for summary in ("mean", "last", "max"):
+        result = judge(hole, summary=summary)
+        assert (result.status, result.measurement.quality) == (Status.UNKNOWN, Quality.PARTIAL)
+        assert result.measurement.reason == "no samples from 10:00 to 12:00 (2 h)"
+        assert (result.day_before, result.week_before) == (None, None)
+
+
+def test_a_hole_while_the_component_was_down_is_said_and_is_not_held_against_the_value():
+    start = days().window.start
+    outage = Outage(start=start + timedelta(hours=10), end=start + timedelta(hours=12), known=True, ended=True)
+    hole = answer([30.0] * 10 + [...] * 2 + [30.0] * 12)
+    result = judge(hole, around={"outages": {"API": [outage]}})
+    assert (result.status, result.measurement.quality) == (Status.OK, Quality.OK)
+    assert result.measurement.reason == "not measured from 10:00 to 12:00, while API was down"
+    later = replace(outage, start=start + timedelta(hours=15), end=start + timedelta(hours=17))
+    assert judge(hole, around={"outages": {"API": [later]}}).status is Status.UNKNOWN
+
+
+def test_a_point_that_is_missing_now_and_then_is_no_hole_until_there_are_too_many():
+    few = answer(lambda step: ... if step % 20 == 0 else 30.0, step=300)
+    assert judge(few, step="5m").status is Status.OK
+    many = answer(lambda step: ... if step % 2 else 30.0, step=300)
+    result = judge(many, step="5m")
+    assert (result.status, result.measurement.quality) == (Status.UNKNOWN, Quality.PARTIAL)
     assert result.measurement.reason == "covers only 12 h of 24 h"
 
 
-def test_a_short_hole_leaves_the_value_but_a_sum_says_that_it_is_at_least():
-    hole = answer([30.0] * 10 + [...] + [30.0] * 13)
-    assert judge(hole).status is Status.OK
-    result = judge(hole, summary="sum")
-    assert result.measurement.reason == "at least: nothing is known of 1 h"
+def test_a_total_with_a_hole_says_at_least():
+    start = days().window.start
+    outage = Outage(start=start + timedelta(hours=10), end=start + timedelta(hours=12), known=True, ended=True)
+    hole = answer([30.0] * 10 + [...] * 2 + [30.0] * 12)
+    result = judge(hole, summary="sum", around={"outages": {"API": [outage]}})
+    assert words.measured(result) == "at least 660"
+    assert words.measured(judge(answer([30.0] * 24), summary="sum")) == "720"
+
+
+def test_steps_of_a_ratio_without_their_numerator_are_a_hole_and_not_left_out():
+    result = judge(ratio([9.0] * 10 + [...] * 4 + [9.0] * 10, [10.0] * 24), "paid", critical=0.5)
+    assert (result.status, result.measurement.quality) == (Status.UNKNOWN, Quality.PARTIAL)
+    assert "from 10:00 to 14:00" in result.measurement.reason
+
+
+class TestEpisodes:
+    """An hour beyond a limit is told although the day as a whole is well."""
+
+    def spiked(self, start, length, value=4.0, otherwise=30.0):
+        return answer(lambda step: value if start <= step < start + length else otherwise, step=300)
+
+    def judged(self, reply, held="10m", **spec):
+        return judge(reply, step="5m", held_for=held, **spec)
+
+    def test_an_hour_beyond_critical_that_ended_is_a_warning_with_its_times(self):
+        result = self.judged(self.spiked(120, 12))
+        (episode,) = result.episodes
+        assert result.measurement.value > 10
+        assert (result.status, episode.status, episode.ended) == (Status.WARNING, Status.CRITICAL, True)
+        assert (episode.start, episode.seconds, episode.worst) == (
+            days().window.start + timedelta(hours=10),
+            3600,
+            4.0,
+        )
+
+    def test_one_that_goes_on_at_the_end_of_the_day_has_the_status_of_its_limit(self):
+        result = self.judged(self.spiked(280, 8))
+        assert (result.status, result.episodes[0].ended) == (Status.CRITICAL, False)
+
+    def test_one_that_is_shorter_than_its_for_is_not_told(self):
+        assert self.judged(self.spiked(120, 1)).episodes == ()
+        assert self.judged(self.spiked(120, 2)).episodes != ()
+
+    def test_without_a_for_only_the_value_of_the_day_is_judged(self):
+        result = self.judged(self.spiked(120, 12), held=None)
+        assert (result.status, result.episodes) == (Status.OK, ())
+
+    def test_a_critical_one_is_not_told_again_as_a_warning(self):
+        result = self.judged(answer(lambda step: {119: 8.0, 120: 4.0, 121: 4.0, 122: 8.0}.get(step, 30.0), step=300))
+        assert [episode.status for episode in result.episodes] == [Status.CRITICAL]
+
+    def test_a_point_on_the_limit_is_within_it(self):
+        assert self.judged(self.spiked(120, 12, value=10.0)).episodes == ()
+
+    def test_points_without_a_number_end_an_episode_and_are_none(self):
+        assert self.judged(self.spiked(120, 12, value=None)).episodes == ()
+
+
+class TestLookback:
+    """A function over thirty days gives a number after three of them, too."""
+
+    WHOLE = Window(start=days().week_before.start, end=days().window.end)
+    FAR = Window(start=days().week_before.start - timedelta(days=30), end=days().window.end)
+
+    def judged(self, first_day, query="max_over_time(orders[30d])"):
+        """With samples from that day of the far range on."""
+        seen = answer(lambda hour: 1.0 if hour >= first_day * 24 else ..., self.FAR, __name__="orders")
+        reply = answer(lambda hour: 30.0, self.WHOLE)
+        return judge(reply, query=query, summary="last", around={"history": History(seen)})
+
+    def test_with_all_of_the_past_the_value_and_both_comparisons_stand(self):
+        result = self.judged(0)
+        assert (result.status, result.day_before, result.week_before) == (Status.OK, 30.0, 30.0)
+
+    def test_a_comparison_with_a_week_that_did_not_have_all_of_its_past_is_left_out(self):
+        result = self.judged(4)
+        assert (result.status, result.day_before, result.week_before) == (Status.OK, 30.0, None)
+
+    def test_points_without_all_of_their_past_are_not_drawn(self):
+        points = self.judged(4).series.samples
+        assert 0 < len(points) < len(self.judged(0).series.samples)
+
+    def test_a_value_without_its_past_is_not_known_and_says_how_much_there_is(self):
+        result = self.judged(35)
+        assert (result.status, result.measurement.quality) == (Status.UNKNOWN, Quality.PARTIAL)
+        assert result.measurement.reason == "the query reads back 30 d, and only 3 d 1 h are there"
+
+    def test_a_query_that_does_not_read_back_needs_no_past(self):
+        assert self.judged(35, query="orders").status is Status.OK
 
 
 def test_warnings_of_the_source_turn_ok_into_unknown():
@@ -166,13 +281,14 @@ def test_attainment_is_the_share_of_the_steps_that_met_the_target():
 
 
 def test_a_breakdown_is_sorted_and_short():
-    declared = DECLARED["orders"]
-    spec = declared.spec.model_copy(update={"breakdown": type("B", (), {"by": "user"})()})
     members = Answer(
         series=tuple(Series(labels={"user": f"u{number}"}, samples=(Sample(0, float(number)),)) for number in range(9))
     )
+    spec = BreakdownSpec.model_construct(by="user", query="orders")
+    declared = DECLARED["orders"]
+    declared = declared._replace(spec=declared.spec.model_copy(update={"breakdown": spec}))
     result = evaluate(
-        declared._replace(spec=spec), answer([30.0] * 24), days(), max_age=600, breakdown=members, team=TEAM
+        declared, answer([30.0] * 24), Surroundings(days=days(), max_age=600), breakdown=members, team=TEAM
     )
     assert [share.name for share in result.breakdown] == ["u8", "u7", "u6", "u5", "u4"]
 

@@ -42,7 +42,7 @@ def test_a_stage_lives_on_where_its_history_ends_and_leaves_nothing_behind(binar
     assert refused(exporter)
     assert not processes.naming(str(temporary))
     assert list(temporary.iterdir()) == []
-    assert told[0] == "Living through 35 days of PratikoAI: a troubled day"
+    assert told[0] == "Simulating 40 days of PratikoAI: a troubled day"
     assert told[-1] == f"PratikoAI lives: Prometheus is at {url}"
 
 

@@ -1,4 +1,4 @@
-"""Sample reports of PratikoAI: troubled, quiet, partial and hostile."""
+"""Sample reports of PratikoAI: troubled, quiet, partial, unfinished and hostile."""
 
 import math
 from datetime import UTC, date, datetime, timedelta
@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from opsjobs.model import (
     ComponentResult,
     Direction,
+    Episode,
     Evidence,
     Finding,
     Gap,
@@ -22,12 +23,12 @@ from opsjobs.model import (
     Threshold,
     Window,
 )
-from opsjobs.report.document import Chart, Charts, ComponentTable, IndicatorTable, Limit, Line, Report, Section
+from opsjobs.report.document import Chart, Charts, ComponentTable, Fact, IndicatorTable, Limit, Line, Report, Section
 
 ROME = ZoneInfo("Europe/Rome")
 WINDOW = Window.day(date(2025, 10, 14), ROME)
 END = WINDOW.end.timestamp()
-ENGINEERING = Team(name="Engineering", contact="#pratikoai-oncall", hours="on call at all hours")
+ENGINEERING = Team(name="engineering", contact="#pratikoai-oncall", hours="on call at all hours")
 FINANCE = Team(name="Finance", contact="finance@pratikoai.com", hours="Mon to Fri, 09:00 to 18:00")
 GRAFANA = "http://grafana.pratikoai.com/d/performance/pratikoai-performance"
 RUNBOOK = "https://docs.pratikoai.com/runbooks/"
@@ -91,6 +92,10 @@ def below(target=None, warning=None, critical=None):
 
 def above(target=None, warning=None, critical=None):
     return Threshold(direction=Direction.ABOVE, target=target, warning=warning, critical=critical)
+
+
+def fact(name, value, status=None):
+    return Fact(name=name, value=value, status=status)
 
 
 def component(name, title, status=Status.OK, **changes):
@@ -324,7 +329,14 @@ def troubled():
     return report(
         status=Status.CRITICAL,
         verdict="Redis was down for 41 min, and the API was slow because of it",
-        tally=(("Critical", "3"), ("Warning", "1"), ("Unknown", "1"), ("Fine", "8 of 13"), ("Targets met", "5 of 9")),
+        tally=(
+            fact("Components", "3 of 4 OK", Status.CRITICAL),
+            fact("Indicators", "5 of 9 OK", Status.UNKNOWN),
+            fact("Targets met", "5 of 9"),
+            fact("API response time", "7.9 s", Status.CRITICAL),
+            fact("Cache hit ratio", "69.96 %", Status.WARNING),
+            fact("Monthly recurring revenue", "€21,750", Status.OK),
+        ),
         findings=(
             Finding(
                 subject="component:redis",
@@ -360,7 +372,9 @@ def troubled():
 def quiet():
     sections = (_components(troubled=False), _performance(troubled=False), _business(troubled=False))
     return report(
-        tally=(("Fine", "13 of 13"), ("Targets met", "8 of 9")), sections=sections, evidence=_evidence(sections)
+        tally=(fact("Fine", "13 of 13", Status.OK), fact("Targets met", "8 of 9")),
+        sections=sections,
+        evidence=_evidence(sections),
     )
 
 
@@ -398,6 +412,89 @@ def partial():
     )
 
 
+def unfinished():
+    """A day that is not over: a limit still passed, one that was, an hour without points, and rows without limits."""
+    window = Window(start=WINDOW.start, end=datetime(2025, 10, 14, 18, 30, tzinfo=ROME))
+    rows = (
+        indicator(
+            "api-p95",
+            "API response time",
+            7.9,
+            status=Status.CRITICAL,
+            summary="max",
+            episodes=(
+                Episode(start=_at(10, 5), end=_at(11, 10), status=Status.WARNING, worst=4.6, ended=True),
+                Episode(start=_at(17, 10), end=window.end, status=Status.CRITICAL, worst=30.0, ended=False),
+            ),
+        ),
+        indicator("signups", "New customers", 12.0, "count", threshold=below(), attainment=None),
+        indicator("chats", "Chats", 4100.0, "count", threshold=above(3000.0), summary="sum"),
+        indicator(
+            "orders",
+            "Orders",
+            2113.0,
+            "count",
+            status=Status.UNKNOWN,
+            threshold=above(None, 1000.0),
+            summary="sum",
+            attainment=None,
+            measurement=Measurement(value=2113.0, unit="count", quality=Quality.PARTIAL, reason="no points for 1 h"),
+            coverage=0.946,
+            holes=(Outage(start=_at(3, 0), end=_at(4, 0), known=False, ended=True),),
+            series=Series(samples=wave(9.0, 2.0, step=300, holes=((21, 20),))),
+        ),
+        indicator(
+            "lost",
+            "Lost messages",
+            None,
+            "count",
+            status=Status.UNKNOWN,
+            threshold=below(),
+            attainment=None,
+            measurement=Measurement(value=None, unit="count", quality=Quality.EMPTY, reason="no series"),
+            coverage=0.0,
+        ),
+    )
+    return report(
+        window=window,
+        over=False,
+        status=Status.CRITICAL,
+        complete=False,
+        verdict="The API is slow; nothing is known of lost messages",
+        findings=(
+            Finding(
+                subject="source:shop-db",
+                status=Status.UNKNOWN,
+                title="The database did not answer",
+                detail="Connection refused.",
+                advice="Start it, then run the day again.",
+                team=ENGINEERING,
+            ),
+        ),
+        sections=(Section(id="now", title="Performance", blocks=(IndicatorTable(rows=rows),)),),
+        gaps=(
+            Gap(source="shop-db", reason="Connection refused.", advice="Start it, then run the day again."),
+            Gap(source="tickets", reason="HTTP 503.", advice="Wait for its maintenance to end."),
+        ),
+        evidence=(
+            evidence("indicator:api-p95", "API response time", method="the highest of the window's points"),
+            evidence(
+                "indicator:lost",
+                "Lost messages",
+                quality=Quality.EMPTY,
+                reason="no series",
+                coverage=0.0,
+                sample_at=None,
+                method="sum",
+            ),
+        ),
+    )
+
+
+def _at(hour, minute):
+    return datetime(2025, 10, 14, hour, minute, tzinfo=ROME)
+
+
 def hostile():
     """Every text of a report is an attack in turn, and numbers are not numbers."""
     rows = tuple(
@@ -424,7 +521,7 @@ def hostile():
         verdict=HOSTILE[5] + HOSTILE[4] + HOSTILE[0],
         status=Status.CRITICAL,
         zone=HOSTILE[0],
-        tally=tuple((text, text) for text in HOSTILE),
+        tally=tuple(fact(text, text, Status.WARNING) for text in HOSTILE),
         findings=tuple(
             Finding(
                 subject=text,
@@ -432,6 +529,7 @@ def hostile():
                 title=text,
                 detail=text,
                 explains=(text, text),
+                advice=text,
                 team=Team(name=text, contact=text),
                 dashboard=text,
                 runbook=f"https://example.com/{text}",

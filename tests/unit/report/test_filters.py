@@ -3,10 +3,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from opsjobs import words
-from opsjobs.model import Measurement, Quality, Threshold, Window
+from opsjobs.model import Episode, Finding, Gap, Measurement, Quality, Status, Team, Threshold, Window
 from opsjobs.report import filters
 
-from .samples import ROME, above, below, indicator, report
+from .samples import ENGINEERING, ROME, WINDOW, above, below, evidence, fact, indicator, report, unfinished
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,112 @@ def test_missing_a_target_is_said_only_of_known_values():
     threshold = Threshold(direction=below().direction, target=1.0)
     assert filters.misses_target(indicator("x", "X", 2.0, threshold=threshold))
     assert not filters.misses_target(indicator("x", "X", None, threshold=threshold))
+
+
+def at(hour, minute, day=14):
+    return datetime(2025, 10, day, hour, minute, tzinfo=ROME)
+
+
+def test_an_episode_says_from_when_to_when_how_long_and_how_bad():
+    episode = Episode(start=at(10, 5), end=at(11, 10), status=Status.CRITICAL, worst=30.0, ended=True)
+    row = indicator("x", "X", 3.0, episodes=(episode,))
+    said = "critical limit passed from 10:05 to 11:10 (1 h 5 min), worst 30 s"
+    assert filters.episodes(row, WINDOW, ROME) == ((Status.CRITICAL, said),)
+
+
+def test_an_episode_that_goes_on_has_no_end():
+    episode = Episode(start=at(22, 10), end=WINDOW.end, status=Status.WARNING, worst=4.2, ended=False)
+    row = indicator("x", "X", 3.0, episodes=(episode,))
+    said = "warning limit passed since 22:10 (1 h 50 min), worst 4.2 s"
+    assert filters.episodes(row, WINDOW, ROME) == ((Status.WARNING, said),)
+
+
+def test_the_worst_value_of_an_episode_stays_beyond_its_limit():
+    episode = Episode(start=at(1, 0), end=at(2, 0), status=Status.CRITICAL, worst=0.9496, ended=True)
+    row = indicator("x", "X", 0.97, "ratio", threshold=above(None, None, 0.95), episodes=(episode,))
+    assert filters.episodes(row, WINDOW, ROME)[0][1].endswith("worst 94.96 %")
+
+
+def test_only_a_sound_value_is_compared():
+    weak = Measurement(value=1.0, unit="seconds", quality=Quality.PARTIAL)
+    assert filters.comparisons(indicator("x", "X", 1.0, measurement=weak)) == ("", "")
+    sound = indicator("x", "X", 1.0, day_before=0.5, week_before=None)
+    assert filters.comparisons(sound) == ("+500 ms", "no data")
+
+
+def test_a_row_without_limits_is_judged_only_when_it_is_not_fine():
+    assert not filters.is_judged(indicator("x", "X", 1.0, threshold=below(2.0)))
+    assert filters.is_judged(indicator("x", "X", 1.0, threshold=below(2.0), status=Status.UNKNOWN))
+    assert filters.is_judged(indicator("x", "X", 1.0, threshold=below(None, 2.0)))
+
+
+def test_a_day_that_is_not_over_says_how_far_it_has_come():
+    assert filters.spoken(unfinished(), ROME) == "Tuesday 14 October 2025, so far, until 18:30"
+    assert filters.spoken(report(), ROME) == "Tuesday 14 October 2025, 00:00 to 24:00"
+
+
+def test_a_window_within_a_day_names_the_day_once():
+    assert filters.period(unfinished().window, ROME) == "Tuesday 14 October 2025, 00:00 to 18:30"
+
+
+def test_a_share_is_of_the_day_or_of_a_longer_time():
+    assert filters.stretch(Window.day(date(2025, 10, 26), ROME)) == "day"
+    assert filters.stretch(Window(start=at(0, 0, 6), end=at(0, 0, 13))) == "time"
+
+
+def test_a_team_is_called_by_its_name_with_a_capital():
+    assert filters.called(Team(name="on-call team")) == "On-call team"
+    assert filters.called(Team(name="")) == ""
+
+
+@pytest.mark.parametrize(
+    ("finding", "said"),
+    [
+        ({"subject": "source:shop-db", "advice": "Start it."}, ""),
+        ({"subject": "metric:x", "advice": "Do this."}, ""),
+        ({"subject": "source:shop-db", "advice": ""}, "Do this."),
+        ({"subject": "source:other", "advice": "Start it."}, "Do this."),
+    ],
+)
+def test_a_gap_repeats_no_advice_of_a_finding(finding, said):
+    found = Finding(status=Status.UNKNOWN, title="x", detail="x", team=ENGINEERING, **finding)
+    gap = Gap(source="Shop-DB", reason="refused", advice="Do this.")
+    assert filters.advice(gap, report(findings=(found,))) == said
+
+
+def test_evidence_is_told_in_sentences():
+    item = evidence("x", "X", method="the highest of the points", sample_at=at(15, 0))
+    assert filters.asked(item, ROME) == (
+        "From 2025-10-07 00:00:00+02:00 to 2025-10-15 00:00:00+02:00, every 5 min."
+        " Sample at 2025-10-14 15:00:00+02:00. Answer: ok. The highest of the points."
+    )
+
+
+def test_a_reason_with_a_full_stop_gets_no_second_one():
+    item = evidence("x", "X", start=None, step=None, sample_at=None, quality=Quality.ERROR, reason="Refused.")
+    assert "At 2025-10-15 00:00:00+02:00. Answer: error, Refused. Mean" in filters.asked(item, ROME)
+
+
+def test_the_appendix_says_which_points_make_the_value():
+    said = filters.rerun(unfinished(), ROME)
+    assert "the first one at its start plus one step" in said
+    assert "the points after 2025-10-14 00:00:00+02:00 up to 2025-10-14 18:30:00+02:00" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("down for 41 min, 5 %", "down for 41~min, 5~%"),
+        ("passed (1 h 5 min)", "passed (1~h~5~min)"),
+        ("3 minutes of 2 households", "3 minutes of 2 households"),
+    ],
+)
+def test_lines_do_not_break_between_a_number_and_its_unit(text, said):
+    assert filters.tight(text) == said.replace("~", "\u00a0")
+
+
+@pytest.mark.parametrize(
+    ("count", "columns"), [(1, 4), (3, 4), (4, 4), (5, 5), (6, 6), (7, 4), (8, 4), (9, 5), (10, 5), (11, 6), (12, 6)]
+)
+def test_facts_fill_their_rows(count, columns):
+    assert filters.columns([fact("x", "1")] * count) == columns

@@ -6,10 +6,11 @@ import jinja2
 import pytest
 
 from opsjobs.report import html, hygiene
+from opsjobs.report.document import Charts, Section
 
 from . import samples
 
-NAMES = ("troubled", "quiet", "partial", "hostile", "crowded")
+NAMES = ("troubled", "quiet", "partial", "unfinished", "hostile", "crowded")
 VOID = {"meta", "path", "circle", "rect", "br"}
 TAGS = {
     *("html", "head", "meta", "title", "style", "body", "header", "main", "section", "h1", "h2", "h3", "p", "span"),
@@ -123,7 +124,7 @@ def test_nothing_is_loaded_from_elsewhere(pages, name):
 def test_status_and_verdict_are_the_first_words(pages, name):
     status = getattr(samples, name)().status.name
     assert pages[name].words[0] == ("span", status)
-    place = 2 if name == "partial" else 1
+    place = 2 if name in ("partial", "unfinished") else 1
     verdict = hygiene.cleaned(getattr(samples, name)()).verdict
     assert pages[name].words[place][1] == verdict
 
@@ -203,3 +204,90 @@ def test_a_variable_that_does_not_exist_is_an_error():
 def test_templates_never_switch_escaping_off():
     for template in templates():
         assert not re.search(r"\|\s*safe|autoescape|<script|Markup", template)
+
+
+def row_of(page, title):
+    """The table body that begins with a title."""
+    start = page.index(f'<th scope="row"><bdi>{title}</bdi>')
+    return page[start : page.index("</tbody>", start)]
+
+
+def test_a_row_without_limits_is_not_called_ok():
+    row = row_of(source(samples.unfinished()), "New customers")
+    assert re.search(r'class="status unjudged"><svg.*?<path.*?</svg>not judged</span>', row, re.DOTALL)
+    assert "OK" not in row
+
+
+def test_a_row_without_limits_and_without_a_value_is_unknown():
+    row = row_of(source(samples.unfinished()), "Lost messages")
+    assert 'class="status unknown"' in row
+    assert "not judged" not in row
+
+
+def test_a_bad_fact_has_a_shape_a_colour_and_a_word():
+    page = source(samples.troubled())
+    tally = page[page.index("<dl") : page.index("</dl>")]
+    for status, words in (("critical", "3 of 4 OK"), ("unknown", "5 of 9 OK"), ("warning", "69.96 %")):
+        shape = r"<dd><svg.*?<path.*?</svg>"
+        word = f'<span class="unseen">{status.upper()} </span>{words}</dd>'
+        assert re.search(f'<div class="{status}"><dt>[^<]*</dt>{shape}{re.escape(word)}', tally, re.DOTALL)
+    assert tally.count("<svg") == 4
+    assert "<div><dt>Monthly recurring revenue</dt><dd>€21,750</dd></div>" in tally
+
+
+def test_a_cell_without_words_has_no_label():
+    for name in NAMES:
+        page = source(getattr(samples, name)())
+        assert not re.search(r"data-label[^>]*>\s*</td>", page)
+    row = row_of(source(samples.unfinished()), "Lost messages")
+    assert "data-label" not in row
+
+
+def test_a_weak_value_is_compared_with_nothing():
+    page = source(samples.unfinished())
+    assert "vs day before" not in row_of(page, "Orders")
+    assert "vs day before" in row_of(page, "Chats")
+
+
+def test_an_unfinished_day_is_compared_with_the_same_hours(pages):
+    assert 'data-label="vs week before, same hours"' in source(samples.unfinished())
+    assert "so far, until 18:30" in pages["unfinished"].text
+    for name in ("troubled", "quiet"):
+        assert "same hours" not in source(getattr(samples, name)())
+        assert "so far" not in pages[name].text
+
+
+def test_episodes_stand_under_their_row_with_the_status_of_their_limit():
+    row = row_of(source(samples.unfinished()), "API response time").replace("\u00a0", " ")
+    assert '<p class="passed warning">warning limit passed from 10:05 to 11:10 (1 h 5 min), worst 4.6 s</p>' in row
+    assert '<p class="passed critical">critical limit passed since 17:10 (1 h 20 min), worst 30 s</p>' in row
+
+
+def test_target_met_says_of_what_it_is_a_share(pages):
+    assert "Target met of the day" in pages["troubled"].text
+    assert '<span>81.2 %<span class="unit"> of the day</span></span>' in source(samples.troubled())
+
+
+def test_components_leave_whom_to_ask_to_the_finding():
+    page = source(samples.troubled())
+    row = row_of(page, "Redis")
+    assert "ngineering" not in row
+    assert "Runbook" not in row
+    assert '<span class="team"><bdi>Engineering</bdi></span>' in page
+
+
+def test_advice_is_given_once(pages):
+    assert pages["unfinished"].text.count("Start it, then run the day again.") == 1
+    assert "Wait for its maintenance to end." in pages["unfinished"].text
+
+
+def test_every_chart_has_a_legend():
+    charts = tuple(samples.chart(lines=samples.chart().lines[:count]) for count in (1, 2, 3))
+    page = source(samples.report(sections=(Section(id="c", title="C", blocks=(Charts(charts=charts),)),)))
+    assert page.count('<ul class="legend">') == 3
+    assert page.count("<bdi>/api/v1/chat</bdi>") == 3
+
+
+def test_the_appendix_begins_with_how_to_run_it_again(pages):
+    words = pages["troubled"].text
+    assert words.index("A range has a point at the end of each step") < words.index("histogram_quantile")

@@ -1,10 +1,12 @@
 import re
+from datetime import timedelta
+from itertools import pairwise
 
 import matplotlib as mpl
 import pytest
 
-from opsjobs.model import Direction, Sample, Series, Status
-from opsjobs.report import charts, sparks
+from opsjobs.model import Direction, Outage, Sample, Series, Status, Window
+from opsjobs.report import charts, pictures, sparks
 from opsjobs.report.document import Limit, Line
 
 from .samples import END, ROME, WINDOW, chart, indicator, wave
@@ -53,7 +55,16 @@ def test_a_value_between_two_holes_is_still_seen():
 
 def test_a_chart_says_its_limits_units_and_local_times():
     drawing = charts.svg(chart(), ROME)
-    for word in ("critical 5 s", "target 2 s", ">06:00<", ">24:00<", ">2.5 s<", "local time, Europe/Rome"):
+    for word in (
+        ">critical<",
+        ">5 s<",
+        ">target<",
+        ">2 s<",
+        ">06:00<",
+        ">24:00<",
+        ">2.5 s<",
+        "local time, Europe/Rome",
+    ):
         assert word in drawing
 
 
@@ -84,7 +95,7 @@ def test_a_chart_without_values_says_so():
 
 def test_names_of_limits_are_neither_mathematics_nor_markup():
     mark = Limit(name="$x$ <b>&", value=3.0, status=Status.WARNING)
-    assert "$x$ &lt;b&gt;&amp; 3 s" in charts.svg(chart(limits=(mark,)), ROME)
+    assert ">$x$ &lt;b&gt;&amp;<" in charts.svg(chart(limits=(mark,)), ROME)
 
 
 def test_drawing_leaves_the_settings_of_matplotlib_alone():
@@ -128,3 +139,69 @@ def test_a_spark_line_tells_its_range():
 
 def test_no_samples_are_words():
     assert sparks.spark(indicator("x", "X", None), WINDOW) == '<span class="none">no data</span>'
+
+
+def written(drawing):
+    """The texts of a chart with where they start: across and down."""
+    found = re.findall(r"<text ([^>]*)>([^<]*)</text>", drawing)
+    places = [(dict(re.findall(r'(\S+)="([^"]*)"', attributes)), words) for attributes, words in found]
+    return [(words, float(known["x"]), float(known["y"])) for known, words in places]
+
+
+def test_names_of_limits_stand_beside_the_plot_where_no_line_runs():
+    marks = (
+        Limit(name="target", value=25000.0, status=Status.OK),
+        Limit(name="warning", value=20000.0, status=Status.WARNING),
+    )
+    line = Line(name="x", samples=wave(25637, 30, step=300, days=1), emphasis=True)
+    drawing = charts.svg(chart(unit="EUR", lines=(line,), limits=marks), ROME)
+    across = [float(x) for stroke in drawn(drawing, "#0b5fa5") for x in re.findall(r"L? ?([\d.]+) [\d.]+", stroke)]
+    names = {words: x for words, x, _ in written(drawing) if words in ("target", "warning", "€25,000", "€20,000")}
+    assert min(names[words] for words in ("target", "warning", "€25,000")) > max(across)
+
+
+def test_names_of_near_limits_do_not_touch():
+    marks = tuple(
+        Limit(name=name, value=value, status=Status.OK) for name, value in (("a", 4.9), ("b", 5.0), ("c", 5.0001))
+    )
+    places = [y for words, x, y in written(charts.svg(chart(limits=marks), ROME)) if x > 330 and y < 150]
+    assert len(places) == 6
+    assert all(later - earlier >= 10.5 for earlier, later in pairwise(sorted(places)))
+
+
+def test_names_of_limits_at_the_bottom_stay_clear_of_the_times():
+    mark = Limit(name="least", value=0.0, status=Status.OK)
+    texts = {words: y for words, _, y in written(charts.svg(chart(limits=(mark,)), ROME))}
+    assert texts["24:00"] - max(texts["least"], texts["0 s"]) >= 10.5
+
+
+def test_the_values_of_an_axis_have_the_same_number_of_decimals():
+    line = Line(name="x", samples=wave(2.25, 0.3, step=300, days=1), emphasis=True)
+    texts = [words for words, x, _ in written(charts.svg(chart(unit="EUR", lines=(line,), limits=()), ROME)) if x < 58]
+    values = [words for words in texts if words.startswith("€")]
+    assert len(values) > 2
+    assert {len(words.partition(".")[2]) for words in values} == {2}
+
+
+@pytest.mark.parametrize(
+    ("ticks", "unit", "said"),
+    [
+        ([2.0, 2.5, 3.0], "EUR", ["€2.00", "€2.50", "€3.00"]),
+        ([20000.0, 22500.0], "EUR", ["€20,000", "€22,500"]),
+        ([0.0, 2.5, 5.0], "seconds", ["0.0 s", "2.5 s", "5.0 s"]),
+        ([0.0, 0.25, 0.5], "count", ["0.00", "0.25", "0.50"]),
+        ([0.1 + 0.2, 0.4], "count", ["0.3", "0.4"]),
+    ],
+)
+def test_ticks_have_as_few_decimals_as_tell_each_of_them(ticks, unit, said):
+    assert charts._written(ticks, charts.scale(max(ticks), unit)) == said
+
+
+def test_a_total_with_holes_says_that_it_is_not_complete():
+    start = WINDOW.start + timedelta(hours=3)
+    hole = Outage(start=start, end=start + timedelta(minutes=90), known=False, ended=True)
+    week = Window(start=WINDOW.start - timedelta(days=7), end=WINDOW.end - timedelta(days=7))
+    row = indicator("x", "Orders", 2113.0, "count", summary="sum", holes=(hole,), week_before=2155.0)
+    assert "not measured for 1 h 30 min; a week before 2,155" in pictures.picture(row, WINDOW, week).summary
+    whole = indicator("x", "Orders", 2113.0, "count", summary="sum", week_before=2155.0)
+    assert pictures.picture(whole, WINDOW, week).summary == "2,113; a week before 2,155"

@@ -1,0 +1,49 @@
+"""Everything that was found out about a system, as one value for those who draw conclusions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from opsjobs import promql
+from opsjobs.errors import SourceError
+from opsjobs.model import ComponentResult, IndicatorResult, Window
+from opsjobs.system import Indicator, System
+
+LastSeen = datetime | SourceError | None
+"""When a metric that is missing was last seen: None when not in the range that was read, an error when nobody knows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Situation:
+    """Everything that was found out about a system over one window."""
+
+    system: System
+    window: Window
+    zone: tzinfo
+    components: tuple[ComponentResult, ...]
+    indicators: tuple[IndicatorResult, ...]
+    last_seen: Mapping[str, LastSeen]
+    """Series names that had no samples at the end of the window."""
+    failures: tuple[SourceError, ...]
+    """Errors of the source of metrics, but for indicators that it rejected: those are the query's own fault."""
+    warnings: tuple[str, ...]
+    """What the source said of answers that may be incomplete."""
+    asked: int
+    """How many questions the source was asked."""
+    runbooks: Mapping[str, str]
+    """Links to the runbooks of components, by the component's name."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether the source answered nothing at all."""
+        return len(self.failures) == self.asked
+
+    def spec(self, indicator: str) -> Indicator:
+        """What the profile says of an indicator."""
+        return next(declared.spec for declared in self.system.indicators if declared.id == indicator)
+
+    def missing(self, indicator: str) -> tuple[str, ...]:
+        """The series of an indicator's query that had no samples at the end of the window."""
+        return tuple(name for name in promql.metrics(self.spec(indicator).promql) if name in self.last_seen)

@@ -1,0 +1,199 @@
+"""Everything that the daily report asks, what was answered, and how that can be asked again by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from opsjobs import promql
+from opsjobs.analysis import components, history
+from opsjobs.analysis.indicators import Days
+from opsjobs.analysis.situation import LastSeen
+from opsjobs.errors import QueryRejected, SourceError
+from opsjobs.jobs.context import Context
+from opsjobs.model import Answer, ComponentResult, Evidence, IndicatorResult, Quality, Status, Window
+from opsjobs.sources import Question, ask_all
+
+_HOUR = 3600
+_INVENTORY = "inventory"
+_HISTORY = "history"
+_METHODS = {
+    "last": "the last point of the window",
+    "mean": "the mean of the window's points",
+    "max": "the highest of the window's points",
+    "sum": "the sum of the window's points",
+    "p95": "the 95th percentile of the window's points",
+    "ratio": "the numerator's sum over the denominator's, over the window's points",
+}
+
+Reply = Answer | SourceError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inquiry:
+    """Questions and replies by subject.
+
+    Subjects are `inventory`, `history`, `component:X`, `members:X`, `indicator:X`, `breakdown:X` and `last:SERIES`.
+    """
+
+    questions: Mapping[str, Question]
+    replies: Mapping[str, Reply]
+
+    @property
+    def last_seen(self) -> dict[str, LastSeen]:
+        """The series that had no samples at the end of the window, and when each was last seen."""
+        return {
+            subject.removeprefix("last:"): reply if isinstance(reply, SourceError) else _newest(reply)
+            for subject, reply in self.replies.items()
+            if subject.startswith("last:")
+        }
+
+    @property
+    def history(self) -> history.History | None:
+        """How far back metrics go; None when nothing needs it, or nobody could say."""
+        answer = self.replies.get(_HISTORY)
+        return history.History(answer) if isinstance(answer, Answer) else None
+
+    @property
+    def failures(self) -> tuple[SourceError, ...]:
+        """What could not be answered. An indicator that is rejected is its own query's fault, and is told there."""
+        return tuple(
+            reply
+            for subject, reply in self.replies.items()
+            if isinstance(reply, SourceError)
+            and not (isinstance(reply, QueryRejected) and subject.startswith("indicator:"))
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was said of answers that may be incomplete, each once."""
+        answers = (reply for reply in self.replies.values() if isinstance(reply, Answer))
+        return tuple(dict.fromkeys(text for answer in answers for text in answer.warnings))
+
+
+def inquire(context: Context, days: Days) -> Inquiry:
+    """Ask everything at once, and then when each metric was last seen that was not there at the end."""
+    questions = dict(_questions(context, days))
+    replies = _asked(context, questions)
+    inventory = replies[_INVENTORY]
+    if isinstance(inventory, Answer):
+        later = dict(_last_questions(context, days, inventory))
+        questions |= later
+        replies |= _asked(context, later)
+    return Inquiry(questions=questions, replies=replies)
+
+
+def _questions(context: Context, days: Days) -> Iterator[tuple[str, Question]]:
+    """Everything that is asked at once, by subject."""
+    end = days.window.end
+    whole = Window(start=days.week_before.start, end=end)
+    yield _INVENTORY, Question(query=_present(_needed(context)), at=end)
+    reach = max((promql.lookback(spec.promql) for _, _, spec in context.system.indicators), default=0)
+    if reach > _HOUR:
+        start = days.week_before.start.astimezone(UTC) - timedelta(seconds=reach)
+        far = Window(start=start, end=end)
+        yield _HISTORY, Question(query=_present(_far_reaching(context)), at=end, window=far, step=history.STEP)
+    for name, component in context.system.components.items():
+        yield f"component:{name}", Question(query=component.up, at=end, window=days.window, step=components.STEP)
+        # The line ends before the bracket does: the query may end with a comment.
+        before = f"count_over_time(({component.up}\n)[{components.EXPECTED_FROM}:1h])"
+        yield f"members:{name}", Question(query=before, at=days.window.start)
+    for name, _, spec in context.system.indicators:
+        yield f"indicator:{name}", Question(query=spec.promql, at=end, window=whole, step=spec.step_seconds)
+        if spec.breakdown:
+            query = promql.at_step(spec.breakdown.query, int(days.window.seconds))
+            yield f"breakdown:{name}", Question(query=query, at=end)
+
+
+def _last_questions(context: Context, days: Days, inventory: Answer) -> Iterator[tuple[str, Question]]:
+    present = {series.labels.get("__name__", "") for series in inventory.series}
+    whole = Window(start=days.week_before.start, end=days.window.end)
+    for name in sorted(_needed(context) - present):
+        # Its value is the true time of the sample, which a range would serve for five minutes more.
+        question = Question(query=f"max(timestamp({name}))", at=whole.end, window=whole, step=components.STEP)
+        yield f"last:{name}", question
+
+
+def _present(names: set[str]) -> str:
+    """Which of these metrics have samples."""
+    return f"count by (__name__) ({{__name__=~{promql.quote('|'.join(sorted(names)))}}})"
+
+
+def _needed(context: Context) -> set[str]:
+    names = {name for _, _, spec in context.system.indicators for name in promql.metrics(spec.promql)}
+    return names - history.MAY_BE_ABSENT
+
+
+def _far_reaching(context: Context) -> set[str]:
+    """The metrics of those queries that read back more than an hour."""
+    specs = (spec for _, _, spec in context.system.indicators if promql.lookback(spec.promql) > _HOUR)
+    return {name for spec in specs for name in promql.metrics(spec.promql)} - history.MAY_BE_ABSENT
+
+
+def _asked(context: Context, questions: Mapping[str, Question]) -> dict[str, Reply]:
+    replies = ask_all(context.metrics, list(questions.values()), context.deadline)
+    return dict(zip(questions, replies, strict=True))
+
+
+def _newest(answer: Answer) -> datetime | None:
+    """The value of the last sample as a time."""
+    values = [sample.value for series in answer.series for sample in series.samples if sample.value is not None]
+    return datetime.fromtimestamp(values[-1], UTC) if values else None
+
+
+def evidence(
+    context: Context, inquiry: Inquiry, rows: Sequence[ComponentResult], results: Sequence[IndicatorResult]
+) -> Iterator[Evidence]:
+    """How each number came about, in the order of the report."""
+
+    def asked(subject: str, title: str, method: str, quality: Quality | None = None, **known: object) -> Evidence:
+        question, reply = inquiry.questions[subject], inquiry.replies[subject]
+        failed = isinstance(reply, SourceError)
+        weak = Quality.PARTIAL if isinstance(reply, Answer) and reply.warnings else Quality.OK
+        said = str(reply) if failed else "; ".join((*reply.warnings, *reply.infos)) if isinstance(reply, Answer) else ""
+        return Evidence(
+            **{  # type: ignore[arg-type]  # the keys of Evidence, some of them from the caller
+                "subject": subject,
+                "title": title,
+                "source": context.metrics.name,
+                "query": question.query,
+                "method": method,
+                "quality": quality or (Quality.ERROR if failed else weak),
+                "start": question.window.start if question.window else None,
+                "end": question.at,
+                "step": float(question.step) if question.window else None,
+                "reason": said,
+                **{key: value for key, value in known.items() if value or key != "reason"},
+            }
+        )
+
+    yield asked(_INVENTORY, "Which metrics were there", "present within 5 minutes before the end of the window")
+    if _HISTORY in inquiry.questions:
+        yield asked(_HISTORY, "How far back metrics go", "present at each hour")
+    for name, spec in context.system.components.items():
+        worst = Status.worst(row.status for row in rows if row.id == name)
+        quality = (
+            Quality.EMPTY
+            if worst is Status.UNKNOWN and isinstance(inquiry.replies[f"component:{name}"], Answer)
+            else None
+        )
+        reason = "; ".join(row.reason for row in rows if row.id == name and row.status is Status.UNKNOWN)
+        yield asked(f"component:{name}", spec.title, "up while 1, down while 0, at each minute", quality, reason=reason)
+        yield asked(f"members:{name}", f"{spec.title}: expected members", "seen in the 7 days before")
+    for result in results:
+        measurement = result.measurement
+        yield asked(
+            f"indicator:{result.id}",
+            result.title,
+            _METHODS[result.summary],
+            measurement.quality,
+            sample_at=measurement.at,
+            coverage=result.coverage,
+            reason=measurement.reason,
+        )
+        if f"breakdown:{result.id}" in inquiry.questions:
+            yield asked(f"breakdown:{result.id}", f"{result.title}, by {result.breakdown_by}", "the largest five")
+    for subject in inquiry.questions:
+        if subject.startswith("last:"):
+            yield asked(subject, f"{subject.removeprefix('last:')}: last seen", "the value of the last point")
