@@ -3,117 +3,31 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, FiniteFloat, ValidationInfo, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from opsjobs import promql
 from opsjobs.declaration import Declared, did_you_mean, load
 from opsjobs.errors import ConfigError
 from opsjobs.model import Direction, Threshold
-
-_UNITS = {"seconds", "bytes", "ratio", "count", "per_second"}
-_CURRENCY_LETTERS = 3
-_HOUR = 3600
-# Series that Prometheus makes by itself; a profile need not declare them.
-_BUILT_IN = {"up", "ALERTS", "ALERTS_FOR_STATE", "scrape_samples_scraped", "scrape_duration_seconds"}
-_PARTS = ("_bucket", "_sum", "_count")
-
-
-def _unit(value: str) -> str:
-    if value in _UNITS or (len(value) == _CURRENCY_LETTERS and value.isascii() and value.isupper()):
-        return value
-    raise ValueError(f"'{value}' is not a unit; use {', '.join(sorted(_UNITS))}, or a currency code such as EUR")
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"'{value}' is not a time zone; use a name such as Europe/Rome") from None
-    return value
-
-
-def _step(value: str) -> str:
-    seconds = _seconds(value)
-    if not seconds or _HOUR % seconds:
-        raise ValueError(f"'{value}' does not divide an hour; use 1m, 5m, 10m, 15m, 30m or 1h")
-    return value
-
-
-def _seconds(value: str) -> int:
-    number, unit = value[:-1], value[-1:]
-    return int(number) * {"s": 1, "m": 60, "h": _HOUR}.get(unit, 0) if number.isdigit() else 0
-
-
-def _held_for(value: str | None) -> str | None:
-    if value is not None and not _seconds(value):
-        raise ValueError(f"'{value}' is not a length of time; write 2m or 1h")
-    return value
-
-
-def _subject(value: str, info: ValidationInfo) -> str:
-    if value:
-        kind, _, name = value.partition(":")
-        known = {"component": "components", "indicator": "indicators"}
-        if kind not in known or not name:
-            raise ValueError(f"'{value}' must be component:NAME or indicator:NAME")
-        _declared(known[kind], name, info)
-    return value
-
-
-def _query(value: str, info: ValidationInfo) -> str:
-    value = value.strip()
-    promql.check(value)
-    known: dict[str, str] = (info.context or {}).get("metrics", {})
-    for metric in promql.metrics(value):
-        if metric not in _BUILT_IN and _family(metric, known) is None:
-            raise ValueError(f"'{metric}' is not declared under metrics{did_you_mean(metric, known)}")
-    return value
-
-
-def _without_step(value: str) -> str:
-    if promql.STEP in value:
-        raise ValueError(f"{promql.STEP} has no meaning here: members are looked at each minute")
-    return value
-
-
-def _closed(query: str) -> str:
-    """What ends a query that may end with a comment, so that another can go on behind it."""
-    return "\n" if "#" in query.rsplit("\n", 1)[-1] else ""
-
-
-def _family(series: str, types: Mapping[str, str]) -> str | None:
-    """The declared metric that a series belongs to: its own name, or that of its histogram or summary."""
-    if series in types:
-        return series
-    stems = (series.removesuffix(part) for part in _PARTS if series.endswith(part))
-    return next((stem for stem in stems if types.get(stem) in {"histogram", "summary"}), None)
-
-
-def _reference(kind: str) -> AfterValidator:
-    def check(value: str, info: ValidationInfo) -> str:
-        _declared(kind, value, info)
-        return value
-
-    return AfterValidator(check)
-
-
-def _declared(kind: str, name: str, info: ValidationInfo) -> None:
-    known: set[str] = (info.context or {}).get(kind, set())
-    if name not in known:
-        raise ValueError(f"'{name}' is not declared under {kind}{did_you_mean(name, known)}")
-
-
-Query = Annotated[str, AfterValidator(_query)]
-Selection = Annotated[str, AfterValidator(_query), AfterValidator(_without_step)]
-TeamName = Annotated[str, _reference("teams")]
-ComponentName = Annotated[str, _reference("components")]
-DashboardName = Annotated[str, _reference("dashboards")]
-Subject = Annotated[str, AfterValidator(_subject)]
+from opsjobs.vocabulary import (
+    ComponentName,
+    DashboardName,
+    HeldFor,
+    Query,
+    Selection,
+    Step,
+    Subject,
+    TeamName,
+    Unit,
+    Zone,
+    family,
+    names,
+    seconds,
+)
 
 
 class TeamSpec(Declared):
@@ -177,7 +91,7 @@ class Indicator(Declared):
     numerator: Query | None = None
     """With `denominator` in place of `query`: the day's value is sum over sum, not a mean of ratios."""
     denominator: Query | None = None
-    unit: Annotated[str, AfterValidator(_unit)]
+    unit: Unit
     healthy: Direction
     """On which side of its limits a healthy value lies."""
     target: FiniteFloat | None = None
@@ -186,11 +100,11 @@ class Indicator(Declared):
     critical: FiniteFloat | None = None
     summary: Literal["last", "mean", "max", "sum", "p95", "ratio"] = "mean"
     """How the points of the day become the value of the day."""
-    step: Annotated[str, AfterValidator(_step)] = "5m"
+    step: Step = "5m"
     breakdown: BreakdownSpec | None = None
     chart: bool = False
     """Whether it is among the few that get a larger chart."""
-    held_for: Annotated[str | None, AfterValidator(_held_for)] = Field(default=None, alias="for")
+    held_for: HeldFor = Field(default=None, alias="for")
     """How long its points must be beyond a limit to be told, also when the day's value is not: 2m, 1h."""
     explained_by: Subject = ""
     """What explains a bad value when it is bad itself, so that one cause is told once: component:X or indicator:X."""
@@ -222,12 +136,12 @@ class Indicator(Declared):
     @property
     def step_seconds(self) -> int:
         """The step in seconds."""
-        return _seconds(self.step)
+        return seconds(self.step)
 
     @property
     def held_seconds(self) -> int | None:
         """How long beyond a limit is too long, in seconds; None where only the day's value is judged."""
-        return _seconds(self.held_for) if self.held_for else None
+        return seconds(self.held_for) if self.held_for else None
 
     @property
     def method(self) -> str:
@@ -262,6 +176,11 @@ class Group(Declared):
     indicators: Annotated[dict[str, Indicator], Field(min_length=1)]
 
 
+def _closed(query: str) -> str:
+    """What ends a query that may end with a comment, so that another can go on behind it."""
+    return "\n" if "#" in query.rsplit("\n", 1)[-1] else ""
+
+
 class DeclaredIndicator(NamedTuple):
     """An indicator with its name and group; what it left to its group is filled in."""
 
@@ -275,7 +194,7 @@ class System(Declared):
 
     title: str
     about: str = ""
-    zone: Annotated[str, AfterValidator(_zone)]
+    zone: Zone
     """The time zone in which its days begin and end."""
     runbooks: str = ""
     """The page with the runbooks, where the configuration names none; each runbook is an anchor on it."""
@@ -299,7 +218,7 @@ class System(Declared):
 
     def family(self, series: str) -> str | None:
         """The declared metric that a series name belongs to, or None when it is not declared."""
-        return _family(series, {name: spec.type for name, spec in self.metrics.items()})
+        return family(series, {name: spec.type for name, spec in self.metrics.items()})
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> System:
@@ -332,21 +251,7 @@ def read(profile: str, base: Path) -> System:
     if profile in shipped():
         resource = importlib.resources.files("opsjobs.systems") / f"{profile}.yml"
         with importlib.resources.as_file(resource) as path:
-            return load(path, System, context=_names, name=f"{profile}.yml")
+            return load(path, System, context=names, name=f"{profile}.yml")
     if not profile.endswith((".yml", ".yaml")):
         raise ConfigError(f"no profile is called '{profile}'{did_you_mean(profile, shipped())}")
-    return load(base / profile, System, context=_names)
-
-
-def _names(content: Any) -> dict[str, Any]:
-    """What may be referred to, taken from the raw file so that every fault is found in one pass."""
-
-    def section(name: str) -> dict[str, Any]:
-        value = content.get(name) if isinstance(content, dict) else None
-        return {str(key): inner for key, inner in value.items()} if isinstance(value, dict) else {}
-
-    types = {name: spec.get("type") if isinstance(spec, dict) else None for name, spec in section("metrics").items()}
-    groups = [group.get("indicators") for group in section("groups").values() if isinstance(group, dict)]
-    indicators = {str(name) for group in groups if isinstance(group, dict) for name in group}
-    names = {name: set(section(name)) for name in ("teams", "components", "dashboards")}
-    return {**names, "metrics": types, "indicators": indicators}
+    return load(base / profile, System, context=names)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from opsjobs import system
+from opsjobs import system, vocabulary
 from opsjobs.cli import cli
 from opsjobs.config import Config
 from opsjobs.declaration import parse
@@ -70,7 +70,7 @@ def test_every_yaml_example_is_valid():
             if text.startswith(("# opsjobs.yml", "systems:")):
                 parse(text, Config, environment={})
             elif "groups:" in text:
-                parse(text, system.System, context=system._names)
+                parse(text, system.System, context=vocabulary.names)
             else:
                 assert "truths:" in text, text
             loaded += 1

@@ -1,8 +1,13 @@
 """EVALUATE over time: pure functions from answers to judged values. No I/O, no clock.
 
     indicators.py   an answer over a range -> the day's value, its status, and what it is compared with
+    trust.py        how far that value can be believed
+    history.py      how far back metrics go
+    spans.py        where a day's points are missing, and where they were beyond a limit
     components.py   an answer over a day -> which members were up, down, or not seen
-    findings.py     results -> what needs a person, one finding for each cause; the verdict
+    situation.py    all of that as one value
+    findings.py     what needs a person, one finding for each cause
+    verdict.py      the report in one sentence, and what it could not see
 
 To add a way in which points become a value: a function in `indicators.SUMMARIES`, and its name in
 `opsjobs.system.Indicator.summary`.

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from opsjobs import promql
 from opsjobs.analysis import components, findings, indicators, verdict
-from opsjobs.analysis.indicators import Days, Surroundings
 from opsjobs.analysis.situation import Situation
+from opsjobs.analysis.trust import Days, Surroundings
 from opsjobs.errors import UsageError
 from opsjobs.jobs.context import Context, Result
 from opsjobs.jobs.inquiry import Inquiry, evidence, inquire

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from opsjobs import promql
 from opsjobs.analysis import components, history
-from opsjobs.analysis.indicators import Days
 from opsjobs.analysis.situation import LastSeen
+from opsjobs.analysis.trust import Days
 from opsjobs.errors import QueryRejected, SourceError
 from opsjobs.jobs.context import Context
 from opsjobs.model import Answer, ComponentResult, Evidence, IndicatorResult, Quality, Status, Window

@@ -3,10 +3,11 @@
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
-from opsjobs.analysis.indicators import Days
+from opsjobs.analysis.trust import Days
 from opsjobs.declaration import parse
 from opsjobs.model import Answer, Sample, Series, Team, Window
-from opsjobs.system import System, _names
+from opsjobs.system import System
+from opsjobs.vocabulary import names
 
 ZONE = ZoneInfo("Europe/Rome")
 DAY = date(2026, 11, 18)
@@ -47,7 +48,7 @@ groups:
 
 
 def system(text=PROFILE):
-    return parse(text, System, context=_names, name="shop.yml")
+    return parse(text, System, context=names, name="shop.yml")
 
 
 def days(day=DAY, zone=ZONE):

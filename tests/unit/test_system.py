@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from opsjobs import promql, system
+from opsjobs import promql, system, vocabulary
 from opsjobs.declaration import parse
 from opsjobs.errors import ConfigError
 from opsjobs.model import Direction
@@ -46,7 +46,7 @@ groups:
 
 
 def read(text=PROFILE):
-    return parse(text, System, context=system._names, name="shop.yml")
+    return parse(text, System, context=vocabulary.names, name="shop.yml")
 
 
 def faults(old, new):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from opsjobs import words
 from opsjobs.analysis import indicators
 from opsjobs.analysis.history import History
-from opsjobs.analysis.indicators import SUMMARIES, Surroundings, evaluate
+from opsjobs.analysis.indicators import SUMMARIES, evaluate
+from opsjobs.analysis.trust import Surroundings
 from opsjobs.errors import Unreachable
 from opsjobs.model import Answer, Outage, Quality, Sample, Series, Status, Window
 from opsjobs.system import BreakdownSpec

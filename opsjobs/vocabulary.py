@@ -1,0 +1,129 @@
+"""The words that a profile may use: units, steps, zones, queries, and names that refer to something in it.
+
+References are checked against the validation context, which holds the names of the raw file (`names`), so that every
+fault is found in one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, ValidationInfo
+
+from opsjobs import promql
+from opsjobs.declaration import did_you_mean
+
+_UNITS = {"seconds", "bytes", "ratio", "count", "per_second"}
+_CURRENCY_LETTERS = 3
+_HOUR = 3600
+# Series that Prometheus makes by itself; a profile need not declare them.
+_BUILT_IN = {"up", "ALERTS", "ALERTS_FOR_STATE", "scrape_samples_scraped", "scrape_duration_seconds"}
+_PARTS = ("_bucket", "_sum", "_count")
+
+
+def _unit(value: str) -> str:
+    if value in _UNITS or (len(value) == _CURRENCY_LETTERS and value.isascii() and value.isupper()):
+        return value
+    raise ValueError(f"'{value}' is not a unit; use {', '.join(sorted(_UNITS))}, or a currency code such as EUR")
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"'{value}' is not a time zone; use a name such as Europe/Rome") from None
+    return value
+
+
+def _step(value: str) -> str:
+    if not seconds(value) or _HOUR % seconds(value):
+        raise ValueError(f"'{value}' does not divide an hour; use 1m, 5m, 10m, 15m, 30m or 1h")
+    return value
+
+
+def seconds(value: str) -> int:
+    """The length of `30s`, `5m` or `1h` in seconds; 0 for what is no length of time."""
+    number, unit = value[:-1], value[-1:]
+    return int(number) * {"s": 1, "m": 60, "h": _HOUR}.get(unit, 0) if number.isdigit() else 0
+
+
+def _held_for(value: str | None) -> str | None:
+    if value is not None and not seconds(value):
+        raise ValueError(f"'{value}' is not a length of time; write 2m or 1h")
+    return value
+
+
+def _subject(value: str, info: ValidationInfo) -> str:
+    if value:
+        kind, _, name = value.partition(":")
+        known = {"component": "components", "indicator": "indicators"}
+        if kind not in known or not name:
+            raise ValueError(f"'{value}' must be component:NAME or indicator:NAME")
+        _declared(known[kind], name, info)
+    return value
+
+
+def _query(value: str, info: ValidationInfo) -> str:
+    value = value.strip()
+    promql.check(value)
+    known: dict[str, str] = (info.context or {}).get("metrics", {})
+    for metric in promql.metrics(value):
+        if metric not in _BUILT_IN and family(metric, known) is None:
+            raise ValueError(f"'{metric}' is not declared under metrics{did_you_mean(metric, known)}")
+    return value
+
+
+def _without_step(value: str) -> str:
+    if promql.STEP in value:
+        raise ValueError(f"{promql.STEP} has no meaning here: members are looked at each minute")
+    return value
+
+
+def family(series: str, types: Mapping[str, str]) -> str | None:
+    """The declared metric that a series belongs to: its own name, or that of its histogram or summary."""
+    if series in types:
+        return series
+    stems = (series.removesuffix(part) for part in _PARTS if series.endswith(part))
+    return next((stem for stem in stems if types.get(stem) in {"histogram", "summary"}), None)
+
+
+def _reference(kind: str) -> AfterValidator:
+    def check(value: str, info: ValidationInfo) -> str:
+        _declared(kind, value, info)
+        return value
+
+    return AfterValidator(check)
+
+
+def _declared(kind: str, name: str, info: ValidationInfo) -> None:
+    known: set[str] = (info.context or {}).get(kind, set())
+    if name not in known:
+        raise ValueError(f"'{name}' is not declared under {kind}{did_you_mean(name, known)}")
+
+
+Query = Annotated[str, AfterValidator(_query)]
+Selection = Annotated[str, AfterValidator(_query), AfterValidator(_without_step)]
+TeamName = Annotated[str, _reference("teams")]
+ComponentName = Annotated[str, _reference("components")]
+DashboardName = Annotated[str, _reference("dashboards")]
+Subject = Annotated[str, AfterValidator(_subject)]
+Unit = Annotated[str, AfterValidator(_unit)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Step = Annotated[str, AfterValidator(_step)]
+HeldFor = Annotated[str | None, AfterValidator(_held_for)]
+
+
+def names(content: Any) -> dict[str, Any]:
+    """What may be referred to, taken from the raw file so that every fault is found in one pass."""
+
+    def section(name: str) -> dict[str, Any]:
+        value = content.get(name) if isinstance(content, dict) else None
+        return {str(key): inner for key, inner in value.items()} if isinstance(value, dict) else {}
+
+    types = {name: spec.get("type") if isinstance(spec, dict) else None for name, spec in section("metrics").items()}
+    groups = [group.get("indicators") for group in section("groups").values() if isinstance(group, dict)]
+    indicators = {str(name) for group in groups if isinstance(group, dict) for name in group}
+    referred = {name: set(section(name)) for name in ("teams", "components", "dashboards")}
+    return {**referred, "metrics": types, "indicators": indicators}
