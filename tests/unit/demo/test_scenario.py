@@ -37,7 +37,7 @@ def test_every_simulation_has_a_quiet_scenario_that_expects_nothing(name):
 
 def test_the_troubled_scenario_expects_one_subject_of_each_kind_at_least():
     subjects = [subject for truth in read("troubled").truths for subject in truth.expect]
-    assert len(subjects) == len(set(subjects)) == 7
+    assert len(subjects) == len(set(subjects)) == 6
     assert {subject.split(":")[0] for subject in subjects} == {"indicator", "component", "metric"}
 
 
