@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from email.utils import parseaddr
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
@@ -21,6 +22,7 @@ from opsjobs.log import MASK
 from opsjobs.system import System
 
 _SPACE = 0x20
+_THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -68,6 +70,16 @@ def _name(value: str) -> str:
     return value
 
 
+def _address(value: str) -> str:
+    name, address = parseaddr(value)
+    local, _, domain = address.partition("@")
+    plain = value.isascii() and value.isprintable() and not set(value) & set(",;")
+    if name or not (local and domain) or address != value or not plain:
+        raise ValueError("must be one mail address such as alerts@example.com")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
 Secret = Annotated[SecretStr, BeforeValidator(_not_inline), AfterValidator(_secret_line)]
 Header = Annotated[SecretStr, AfterValidator(_secret_line)]
 Url = Annotated[str, AfterValidator(_url)]
@@ -121,6 +133,43 @@ class Links(Declared):
     """The page with the runbooks: each indicator's runbook is an anchor on it."""
 
 
+class Email(Declared):
+    """How mail is sent: over TLS that is verified; in clear only to this machine."""
+
+    host: str
+    port: Annotated[int, Field(gt=0, lt=65536)] | None = None
+    """Default: 587 for starttls, 465 for tls, 25 for none."""
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password: Secret | None = None
+    password_file: Path | None = None
+    sender: Address
+    ca_file: Path | None = None
+    """The authority that signed the server's certificate, when the system does not know it."""
+    timeout: Annotated[float, Field(gt=0, le=300)] = 30
+    """Seconds for each answer of the server."""
+    largest: Annotated[float, Field(gt=0)] = 10
+    """Megabytes of a whole message; beyond it the mail goes without its files and says where they are."""
+
+    @model_validator(mode="after")
+    def _no_password_in_clear(self) -> Email:
+        if self.security == "none" and self.host not in _THIS_MACHINE:
+            raise ValueError("security: none is only for a server on this machine; use starttls or tls")
+        if self.security == "none" and self.username:
+            raise ValueError("a password is not sent in clear: use starttls or tls")
+        if bool(self.username) != bool(self.password or self.password_file):
+            raise ValueError("username and password (or password_file) go together")
+        if self.password and self.password_file:
+            raise ValueError("give password or password_file, not both")
+        return self
+
+
+class DeliveryConfig(Declared):
+    """How reports reach people."""
+
+    email: Email | None = None
+
+
 class SystemConnection(Declared):
     """One system: its profile, and how to reach what it is measured by."""
 
@@ -128,6 +177,8 @@ class SystemConnection(Declared):
     """A profile that ships with opsjobs, or a path to one (.yml), relative to this file. Default: the system's name."""
     prometheus: PrometheusServer = PrometheusServer()
     links: Links = Links()
+    recipients: tuple[Address, ...] = ()
+    """Who gets the daily report by mail; needs delivery.email."""
 
 
 class Storage(Declared):
@@ -144,6 +195,14 @@ class Config(Declared):
 
     systems: Annotated[dict[SystemName, SystemConnection], Field(min_length=1)]
     storage: Storage = Storage()
+    delivery: DeliveryConfig = DeliveryConfig()
+
+    @model_validator(mode="after")
+    def _mail_needs_a_server(self) -> Config:
+        waiting = [name for name, system in self.systems.items() if system.recipients]
+        if waiting and self.delivery.email is None:
+            raise ValueError(f"'{waiting[0]}' has recipients, but delivery.email says nothing of how mail is sent")
+        return self
 
     def chosen(self, name: str) -> list[str]:
         """The systems that `--system NAME` means: one, or each for `all`. Raises `UsageError`."""
@@ -202,12 +261,19 @@ def connection(server: PrometheusServer, key: str, base: Path) -> Connection:
     )
 
 
+def mail_password(email: Email, base: Path) -> str:
+    """The password of the mail server, read from its file where it has one. Raises `ConfigError`."""
+    return _secret(email.password, email.password_file, base)
+
+
 def shown(config: Config) -> dict[str, Any]:
     """The effective configuration for people and programs, its secrets masked."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: plain(inner) for key, inner in value.items() if inner not in (None, "", {})}
+            return {key: plain(inner) for key, inner in value.items() if inner not in (None, "", {}, ())}
+        if isinstance(value, tuple):
+            return [plain(inner) for inner in value]
         if isinstance(value, SecretStr):
             return MASK
         return str(value) if isinstance(value, Path) else value

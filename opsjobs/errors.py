@@ -12,6 +12,8 @@
     │   ├── AccessDenied
     │   ├── QueryRejected
     │   └── BadAnswer
+    ├── DeliveryError                     a message was not taken; permanent, or worth another attempt
+    │   └── TooLarge                      it would be taken without its files
     ├── RenderError                       a report could not be turned into a format
     ├── LedgerError                       the ledger could not be read or written
     └── DemoError                         the demonstration could not be set up
@@ -110,6 +112,18 @@ class QueryRejected(SourceError):
 
 class BadAnswer(SourceError):
     """The source answered with something that is not an answer."""
+
+
+class DeliveryError(OpsjobsError):
+    """The message was not taken."""
+
+    def __init__(self, message: str | None = None, *, permanent: bool, advice: str = "") -> None:
+        self.permanent = permanent
+        super().__init__(message, advice=advice)
+
+
+class TooLarge(DeliveryError):
+    """The message is too large for the receiver."""
 
 
 class RenderError(OpsjobsError):

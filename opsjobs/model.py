@@ -313,6 +313,59 @@ class Evidence:
     reason: str = ""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attachment:
+    """Something that goes with a letter: a picture that its page shows, or a file."""
+
+    name: str
+    """The file's name; a picture's content id."""
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Letter:
+    """What is said to people, before it is put into the form of a channel."""
+
+    subject: str
+    text: str = field(repr=False)
+    html: str = field(repr=False)
+    pictures: tuple[Attachment, ...] = ()
+    files: tuple[Attachment, ...] = ()
+    where: str = ""
+    """Where the files are kept, for those who get the letter without them."""
+
+
+class DeliveryState(enum.Enum):
+    """How far a delivery is."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """One message for one receiver, written down before it is sent and sent with the same bytes however often."""
+
+    id: str
+    """The message's own id, made of system, job, slot and receiver: the same for every attempt."""
+    run_id: str
+    system: str
+    job: str
+    slot: str
+    channel: str
+    recipient: str
+    created_at: datetime
+    due_at: datetime
+    """When it is to be sent, or sent again."""
+    state: DeliveryState = DeliveryState.PENDING
+    light: bool = False
+    """Whether it goes without its files, because they were too large."""
+    attempts: int = 0
+    error: str = ""
+
+
 class Outcome(enum.Enum):
     """How a run ended."""
 

@@ -17,8 +17,9 @@ from opsjobs.errors import OpsjobsError
 from opsjobs.jobs import JOBS, Context
 from opsjobs.ledger import Ledger, lock
 from opsjobs.log import Redactor
-from opsjobs.model import Outcome, Run
-from opsjobs.report import MEDIA_TYPES, render
+from opsjobs.model import Delivery, DeliveryState, Outcome, Run
+from opsjobs.notify.outbox import Outbox
+from opsjobs.report import MEDIA_TYPES, Rendered, mail, render
 from opsjobs.report.document import Report
 from opsjobs.report.pdf import Printer
 
@@ -39,6 +40,9 @@ class Desk:
     redactor: Redactor
     say: Callable[[str], None]
     """Told what is being done, for whoever waits."""
+    outbox: Outbox | None = None
+    """By which reports are sent; None where nothing is."""
+    recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +51,8 @@ class Finished:
 
     run: Run
     report: Report
+    deliveries: tuple[Delivery, ...] = ()
+    """What was due and how far it is, of this run and of earlier ones."""
 
 
 def execute(job: str, context: Context, desk: Desk) -> Finished:
@@ -95,14 +101,28 @@ def _work(job: str, context: Context, desk: Desk, run: Run) -> Finished:
         rendered = render(result.report, printer, desk.redactor.redact)
     folder = Path(context.name) / job / run.slot
     artifacts = archive.publish(desk.reports, folder, rendered.files, MEDIA_TYPES)
-    complete = result.report.complete and not rendered.failures
+    deliveries = _delivered(desk, run, rendered, desk.reports / folder)
+    unsent = [
+        f"not sent to {each.recipient}: {each.error}" for each in deliveries if each.state is not DeliveryState.SENT
+    ]
     ended = replace(
         run,
         finished_at=desk.clock(),
-        outcome=Outcome.SUCCEEDED if complete else Outcome.PARTIAL,
+        outcome=Outcome.SUCCEEDED if rendered.report.complete and not unsent else Outcome.PARTIAL,
         status=result.report.status,
         artifacts=artifacts,
-        error=desk.redactor.redact("; ".join(rendered.failures.values())),
+        error=desk.redactor.redact("; ".join([*rendered.failures.values(), *unsent])),
     )
     desk.ledger.finish(ended, context.day, result.indicators)
-    return Finished(run=ended, report=rendered.report)
+    return Finished(run=ended, report=rendered.report, deliveries=deliveries)
+
+
+def _delivered(desk: Desk, run: Run, rendered: Rendered, folder: Path) -> tuple[Delivery, ...]:
+    """Write the letters down and send what is due."""
+    if desk.outbox is None:
+        return ()
+    if desk.recipients:
+        desk.say(f"{rendered.report.system_title}: sending the report")
+        letter = mail.letter(rendered.report, rendered.files, str(folder))
+        desk.outbox.post(letter, "email", desk.recipients, (run.id, run.system, run.job, run.slot))
+    return tuple(desk.outbox.deliver())

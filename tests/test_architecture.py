@@ -27,7 +27,8 @@ SPINE = {
     "ledger": {"errors", "model"},
     "archive": {"errors", "model"},
     "jobs": {"errors", "model", "words", "promql", "system", "http", "sources", "analysis", "report"},
-    "runner": {"errors", "model", "log", "jobs", "ledger", "archive", "report"},
+    "notify": {"errors", "model"},
+    "runner": {"errors", "model", "log", "jobs", "ledger", "archive", "report", "notify"},
     "demo": {"errors", "model", "declaration", "system"},
     "systems": set(),
     "cli": None,
@@ -36,6 +37,7 @@ SPINE = {
 HOMES = {
     "alembic": {"ledger"},
     "click": {"cli"},
+    "css_inline": {"report"},
     "jinja2": {"report"},
     "markupsafe": {"report"},
     "matplotlib": {"report"},

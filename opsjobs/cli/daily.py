@@ -31,6 +31,7 @@ _SHAPES = {"OK": ("●", "green"), "WARNING": ("▲", "yellow"), "CRITICAL": ("�
     help="The day to report on, in the system's zone. Default: yesterday.",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep the reports below this folder.")
+@click.option("--no-send", is_flag=True, help="Mail it to nobody.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 @configured
 @click.pass_obj
@@ -42,20 +43,21 @@ def daily(
     name: str,
     day: datetime | None,
     out: Path | None,
+    no_send: bool,
     as_json: bool,
     file: Path | None,
 ) -> None:
     """Report on the health and the business of a day.
 
-    Writes report.html, .pdf, .txt and .json. Exits with 0 when the report is complete, whatever it says, and with 3
-    when something is missing from it.
+    Writes report.html, .pdf, .txt and .json, and mails the report to the system's recipients. Exits with 0 when it is
+    complete and was sent, whatever it says, and with 3 when something is missing.
     """
     here = setting(file, redactor)
     finished: list[Finished] = []
     failed: list[tuple[str, OpsjobsError]] = []
     for chosen in here.config.chosen(name):
         try:
-            finished.append(report_on(here, chosen, day.date() if day else None, out))
+            finished.append(report_on(here, chosen, day.date() if day else None, out, send=not no_send))
         except OpsjobsError as error:
             if not as_json and len(here.config.chosen(name)) == 1:
                 raise
@@ -74,7 +76,9 @@ def daily(
     context.exit(max([fault.exit_code for _, fault in failed], default=_PARTIAL if partial else 0))
 
 
-def report_on(here: Setting, name: str, day: date | None = None, out: Path | None = None) -> Finished:
+def report_on(
+    here: Setting, name: str, day: date | None = None, out: Path | None = None, *, send: bool = False
+) -> Finished:
     """Run the job for one system of the setting; without a day, for yesterday in the system's zone."""
     from opsjobs import config  # noqa: PLC0415 - slow to import
     from opsjobs.http import Deadline  # noqa: PLC0415 - as above
@@ -90,7 +94,7 @@ def report_on(here: Setting, name: str, day: date | None = None, out: Path | Non
     server = config.connection(connection.prometheus, f"systems.{name}.prometheus", here.base)
     for secret in server.secrets:
         here.redactor.add(secret)
-    with here.desk(out) as desk, Prometheus(server) as metrics:
+    with here.desk(out, connection.recipients if send else ()) as desk, Prometheus(server) as metrics:
         work = Context(
             name=name,
             system=system,
@@ -120,6 +124,10 @@ def _document(finished: Finished) -> dict[str, object]:
             for finding in report.findings
         ],
         "files": {Path(artifact.path).name: artifact.path for artifact in run.artifacts},
+        "deliveries": [
+            {"recipient": each.recipient, "slot": each.slot, "state": each.state.value, "error": each.error}
+            for each in finished.deliveries
+        ],
         "error": run.error,
     }
 
@@ -140,5 +148,9 @@ def tell(finished: Finished) -> None:
                 click.echo(f"    {line}")
     if finished.run.error:
         click.echo(f"  {finished.run.error}")
+    for delivery in finished.deliveries:
+        if delivery.state.value == "sent":
+            light = ", without its files: they were too large" if delivery.light else ""
+            click.echo(f"  sent to {delivery.recipient}{light}")
     for artifact in finished.run.artifacts:
         click.echo(f"  {artifact.path}")

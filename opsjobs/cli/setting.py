@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from opsjobs.config import Config
     from opsjobs.ledger import Ledger
     from opsjobs.log import Redactor
+    from opsjobs.notify.email import EmailChannel
+    from opsjobs.notify.outbox import Outbox
     from opsjobs.runner import Desk
 
 _FILE = "opsjobs.yml"
@@ -50,9 +53,49 @@ class Setting:
         finally:
             ledger.close()
 
+    def channel(self) -> EmailChannel | None:
+        """The mail server of the configuration; None without one."""
+        from opsjobs import config  # noqa: PLC0415 - slow to import
+        from opsjobs.notify.email import EmailChannel, Server  # noqa: PLC0415 - as above
+
+        email = self.config.delivery.email
+        if email is None:
+            return None
+        password = config.mail_password(email, self.base)
+        self.redactor.add(password)
+        return EmailChannel(
+            Server(
+                host=email.host,
+                port=email.port,
+                security=email.security,
+                username=email.username,
+                password=password,
+                sender=email.sender,
+                ca_file=str(self.base / email.ca_file) if email.ca_file else "",
+                timeout=email.timeout,
+                largest=email.largest,
+            )
+        )
+
+    def outbox(self, ledger: Ledger) -> Outbox | None:
+        """By which reports are sent; None where no mail server is configured."""
+        from opsjobs.notify.outbox import Outbox  # noqa: PLC0415 - slow to import
+
+        channel = self.channel()
+        if channel is None:
+            return None
+        return Outbox(
+            ledger,
+            self.root / "outbox",
+            {channel.name: channel},
+            clock=now,
+            wait=time.sleep,
+            redact=self.redactor.redact,
+        )
+
     @contextmanager
-    def desk(self, out: Path | None) -> Iterator[Desk]:
-        """Where runs are written down and their reports kept."""
+    def desk(self, out: Path | None, recipients: tuple[str, ...] = ()) -> Iterator[Desk]:
+        """Where runs are written down and their reports kept; sends to the recipients when there are any."""
         from opsjobs.runner import Desk  # noqa: PLC0415 - slow to import
 
         with self.ledger() as ledger:
@@ -66,6 +109,8 @@ class Setting:
                 pid=os.getpid(),
                 redactor=self.redactor,
                 say=say,
+                outbox=self.outbox(ledger) if recipients else None,
+                recipients=recipients,
             )
 
 

@@ -23,9 +23,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from opsjobs.errors import LedgerError
 from opsjobs.ledger import tables
-from opsjobs.model import Artifact, IndicatorResult, Outcome, Run, Status
+from opsjobs.model import Artifact, Delivery, DeliveryState, IndicatorResult, Outcome, Run, Status
 
-_VERSION = "0001"
+_VERSION = "0002"
 """The newest migration; a test holds it to the newest file."""
 _ADVICE = "Check storage.root (or OPSJOBS_HOME) and storage.ledger, free space, and who may write there."
 
@@ -137,6 +137,42 @@ class Ledger:
         with self._begin() as connection:
             return [_run(row) for row in connection.execute(query).mappings()]
 
+    def holds(self, delivery_id: str) -> bool:
+        """Whether a delivery was written down, whatever became of it."""
+        table = tables.deliveries
+        with self._begin() as connection:
+            found = connection.scalar(sa.select(sa.func.count()).where(table.c.id == delivery_id))
+            return bool(found)
+
+    def post(self, delivery: Delivery) -> None:
+        """Write a delivery down, before it is sent."""
+        with self._begin() as connection:
+            connection.execute(sa.insert(tables.deliveries).values(_delivery_row(delivery)))
+
+    def due(self, at: datetime) -> list[Delivery]:
+        """The deliveries that are to be sent by then, the oldest first."""
+        table = tables.deliveries
+        waiting = sa.and_(table.c.state == DeliveryState.PENDING.value, table.c.due_at <= at)
+        return self._deliveries(sa.select(table).where(waiting).order_by(table.c.created_at, table.c.id))
+
+    def mark(self, delivery: Delivery) -> None:
+        """Write how far a delivery is."""
+        table = tables.deliveries
+        with self._begin() as connection:
+            update = sa.update(table).where(table.c.id == delivery.id)
+            connection.execute(update.values(_delivery_row(delivery)))
+
+    def undelivered(self, system: str) -> list[Delivery]:
+        """The deliveries of a system that nobody has got, the newest first."""
+        table = tables.deliveries
+        missing = sa.and_(table.c.system == system, table.c.state != DeliveryState.SENT.value)
+        return self._deliveries(sa.select(table).where(missing).order_by(table.c.created_at.desc(), table.c.id))
+
+    def _deliveries(self, query: sa.Select[Any]) -> list[Delivery]:
+        with self._begin() as connection:
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        return [Delivery(**{**row, "state": DeliveryState(row["state"])}) for row in rows]
+
     def day_values(self, system: str, day: date) -> dict[str, float | None]:
         """The values of a system's indicators on a day."""
         days = tables.indicator_days
@@ -207,6 +243,10 @@ def _row(run: Run) -> dict[str, Any]:
         "error": run.error,
         "artifacts": [asdict(artifact) for artifact in run.artifacts],
     }
+
+
+def _delivery_row(delivery: Delivery) -> dict[str, Any]:
+    return {**asdict(delivery), "state": delivery.state.value}
 
 
 def _run(row: Any) -> Run:

@@ -5,7 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Date, DateTime, Dialect, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 from sqlalchemy.types import TypeDecorator
 
 
@@ -59,4 +73,23 @@ indicator_days = Table(
     Column("status", String(20), nullable=False),
     Column("quality", String(20), nullable=False),
     Column("run_id", String(36), nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(255), primary_key=True),
+    Column("run_id", String(36), nullable=False),
+    Column("system", String(200), nullable=False),
+    Column("job", String(50), nullable=False),
+    Column("slot", String(50), nullable=False),
+    Column("channel", String(50), nullable=False),
+    Column("recipient", String(320), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("light", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Index("ix_deliveries_state_due_at", "state", "due_at"),
 )

@@ -10,8 +10,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 import opsjobs.ledger
+from opsjobs.errors import LedgerError
 from opsjobs.ledger import Ledger, tables
-from opsjobs.model import Artifact, Outcome, Run, Status
+from opsjobs.model import Artifact, Delivery, DeliveryState, Outcome, Run, Status
 
 STARTED = datetime(2026, 11, 19, 8, 0, tzinfo=UTC)
 RUN = Run(id="r1", system="shop", job="daily", slot="2026-11-18", started_at=STARTED, host="a", pid=1)
@@ -92,6 +93,47 @@ def test_a_run_is_found_by_the_beginning_of_its_id_and_wildcards_are_letters(led
     assert [run.id for run in ledger.run("abc")] == ["abc"]
     assert len(ledger.run("ab")) == 2
     assert ledger.run("%") == ledger.run("_bc") == []
+
+
+def test_a_delivery_is_due_until_it_is_sent_and_then_is_not(ledger):
+    delivery = Delivery(
+        id="shop.daily.x",
+        run_id="r1",
+        system="shop",
+        job="daily",
+        slot="x",
+        channel="email",
+        recipient="a@example.com",
+        created_at=STARTED,
+        due_at=STARTED + timedelta(minutes=1),
+    )
+    assert not ledger.holds(delivery.id)
+    ledger.post(delivery)
+    assert ledger.holds(delivery.id)
+    assert ledger.due(STARTED) == []
+    assert ledger.due(STARTED + timedelta(minutes=1)) == [delivery]
+    ledger.mark(replace(delivery, light=True, attempts=2, error="busy"))
+    assert ledger.due(STARTED + timedelta(hours=1)) == [replace(delivery, light=True, attempts=2, error="busy")]
+    assert [each.id for each in ledger.undelivered("shop")] == [delivery.id]
+    ledger.mark(replace(delivery, state=DeliveryState.SENT))
+    assert ledger.due(STARTED + timedelta(hours=1)) == ledger.undelivered("shop") == []
+
+
+def test_a_delivery_is_written_down_once(ledger):
+    delivery = Delivery(
+        id="x",
+        run_id="r",
+        system="s",
+        job="j",
+        slot="t",
+        channel="email",
+        recipient="a@b",
+        created_at=STARTED,
+        due_at=STARTED,
+    )
+    ledger.post(delivery)
+    with pytest.raises(LedgerError):
+        ledger.post(delivery)
 
 
 def test_opening_again_keeps_what_is_there(url, ledger):
