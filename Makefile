@@ -11,7 +11,7 @@ ARGS ?=
 NATIVE := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test golden lint types native servers monitoring-daily clean
+.PHONY: help install demo test golden bench lint types native servers monitoring-daily clean
 
 help: ## List what one can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ test: $(VENV)/.tested native servers ## Run the tests; TESTS="tests/unit -k name
 
 golden: $(VENV)/.tested native ## Rewrite the expected outputs of the golden tests; read the diff
 	@GOLDEN=rewrite $(BIN)/python -m pytest tests/cli
+
+bench: $(VENV)/.installed native ## Measure side by side what docs/benchmarks.md says; needs curl
+	@$(BIN)/python benchmarks/bench.py
 
 lint: $(VENV)/.tested ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 from types import MappingProxyType
+from typing import NamedTuple
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
@@ -89,8 +90,7 @@ class Window:
         return self.start.timestamp() < timestamp <= self.end.timestamp()
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One point: Unix time in seconds and a finite value, or None where the source sent NaN or an infinity."""
 
     time: float

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from math import isfinite
 from typing import Any, Self
 
 import orjson
@@ -132,25 +133,27 @@ def _texts(said: Any) -> tuple[str, ...]:
 def _series(data: Mapping[str, Any]) -> Iterator[Series]:
     kind, result = data["resultType"], data["result"]
     if kind == "scalar":
-        yield Series(samples=(_sample(result),))
+        yield Series(samples=tuple(_samples([result])))
     elif kind in {"vector", "matrix"}:
         for row in result:
             labels = row["metric"]
             if not all(isinstance(text, str) for pair in labels.items() for text in pair):
                 raise _NoAnswerError("a label is not a text")
             pairs = [row["value"]] if kind == "vector" else row["values"]
-            samples = tuple(_sample(pair) for pair in pairs)
-            if any(later.time <= sample.time for sample, later in pairwise(samples)):
-                raise _NoAnswerError("its samples are not in order of time")
+            samples = tuple(_samples(pairs))
             if samples:
                 yield Series(labels=labels, samples=samples)
     else:
         raise _NoAnswerError(f"a result of the type {kind!r}")
 
 
-def _sample(pair: list[Any]) -> Sample:
-    """A pair of Unix time and text. A native histogram has no such pair and is refused by the lookup above."""
-    time, value = float(pair[0]), float(pair[1])
-    if not abs(time) <= _LAST_TIME:
-        raise _NoAnswerError(f"a sample of the time {pair[0]!r}")
-    return Sample(time, value if math.isfinite(value) else None)
+def _samples(pairs: list[list[Any]]) -> list[Sample]:
+    """Pairs of Unix time and text, in order of time. A native histogram has none and is refused where it is read."""
+    values = [float(value) for _, value in pairs]
+    times = [float(time) for time, _ in pairs]
+    if any(later <= time for time, later in pairwise(times)):
+        raise _NoAnswerError("its samples are not in order of time")
+    # NaN is not below anything, and so is refused here as well.
+    if times and not -_LAST_TIME <= times[0] <= times[-1] <= _LAST_TIME:
+        raise _NoAnswerError(f"a sample of the time {times[-1]!r}")
+    return [Sample(time, value if isfinite(value) else None) for time, value in zip(times, values, strict=True)]
