@@ -102,6 +102,8 @@ class Indicator(Declared):
     """How the points of the day become the value of the day."""
     step: Step = "5m"
     breakdown: BreakdownSpec | None = None
+    full_at: FiniteFloat | None = None
+    """The value at which nothing is left, 1.0 for the share of a disk in use: a report says when that will be."""
     chart: bool = False
     """Whether it is among the few that get a larger chart."""
     held_for: HeldFor = Field(default=None, alias="for")

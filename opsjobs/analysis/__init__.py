@@ -5,6 +5,10 @@
     history.py      how far back metrics go
     spans.py        where a day's points are missing, and where they were beyond a limit
     components.py   an answer over a day -> which members were up, down, or not seen
+    alerts.py       which alerts fired, how often and how long
+    changes.py      what moved since the day before, in words
+    bands.py        whether a value is what its weekday usually brings
+    forecast.py     when something is full, with an interval
     situation.py    all of that as one value
     findings.py     what needs a person, one finding for each cause
     verdict.py      the report in one sentence, and what it could not see

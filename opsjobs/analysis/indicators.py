@@ -209,6 +209,17 @@ def _value(spec: Indicator, parts: _Points, window: Window) -> float | None:
     return _divided(above, below)
 
 
+def value_of(spec: Indicator, answer: Answer | SourceError, window: Window, history: History | None) -> float | None:
+    """The value of an earlier day from an answer over it; None when too little of it is known, or not for certain."""
+    if isinstance(answer, SourceError) or answer.warnings:
+        return None
+    try:
+        parts = _points(spec, answer)
+    except ValueError:
+        return None
+    return _compared(spec, parts if history is None else _reaching(spec, parts, history), window)
+
+
 def _compared(spec: Indicator, parts: _Points, window: Window) -> float | None:
     """The value of an earlier window, or None when too little of it is known to compare with."""
     covered = _coverage(parts.whole, window, spec.step_seconds) >= ENOUGH

@@ -26,6 +26,8 @@ class Days:
     day_before: Window
     week_before: Window
     zone: tzinfo
+    earlier: tuple[Window, ...] = ()
+    """The same weekdays before `week_before` that a band is made of, the latest first; none while the day goes on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

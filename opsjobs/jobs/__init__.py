@@ -2,6 +2,7 @@
 
     context.py    what a job is handed, and what it gives back
     inquiry.py    everything that the daily report asks, and the evidence of it
+    sections.py   what was found out, as the parts of a report
     daily.py      the health and the business of one day, against their limits and their own past
 
 To add a job: a file here with a `run(context) -> Result`, a line in `JOBS`, a command in `opsjobs.cli`.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from opsjobs.http import Deadline
@@ -28,6 +29,11 @@ class Context:
     """The address of Grafana, without a slash at its end; empty when it is not known."""
     runbooks: str = ""
     """The page with the runbooks; empty when it is not known."""
+    past: Mapping[str, Mapping[date, float]] = field(default_factory=dict)
+    """Values of earlier days by indicator and local day, each of a whole day and of the quality ok.
+
+    The source of metrics is asked for those same weekdays of the last four weeks that are not among them.
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

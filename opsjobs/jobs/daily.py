@@ -5,27 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, timedelta
-from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from opsjobs import promql
-from opsjobs.analysis import components, findings, indicators, verdict
+from opsjobs.analysis import alerts, bands, components, findings, forecast, indicators, verdict
 from opsjobs.analysis.situation import Situation
 from opsjobs.analysis.trust import Days, Surroundings
 from opsjobs.errors import UsageError
+from opsjobs.jobs import sections
 from opsjobs.jobs.context import Context, Result
-from opsjobs.jobs.inquiry import Inquiry, evidence, inquire
-from opsjobs.model import (
-    ComponentResult,
-    IndicatorResult,
-    Quality,
-    Status,
-    Team,
-    Window,
-)
-from opsjobs.report.document import Charts, ComponentTable, Fact, IndicatorTable, Report, Section
-from opsjobs.report.pictures import picture
-from opsjobs.words import measured
+from opsjobs.jobs.inquiry import Inquiry, earlier_values, evidence, inquire
+from opsjobs.jobs.sections import Aside
+from opsjobs.model import ComponentResult, IndicatorResult, Status, Team, Window
+from opsjobs.report.document import Report
+from opsjobs.system import Indicator
 
 _HOUR = 3600
 
@@ -36,6 +29,14 @@ def run(context: Context) -> Result:
     inquiry = inquire(context, days)
     rows = tuple(_components(context, days, inquiry))
     results = tuple(_indicators(context, days, inquiry, rows))
+    fired = alerts.evaluate(
+        inquiry.replies["alerts:day"], inquiry.replies["alerts:before"], inquiry.replies["alerts:rules"], days
+    )
+    specs = {declared.id: declared.spec for declared in context.system.indicators}
+    causes = {name: spec.explained_by.removeprefix("indicator:") for name, spec in specs.items()}
+    asides = {
+        result.id: aside for result in results if (aside := _aside(context, days, inquiry, result, specs[result.id]))
+    }
     situation = Situation(
         system=context.system,
         window=days.window,
@@ -64,9 +65,11 @@ def run(context: Context) -> Result:
         complete=not gaps,
         over=_is_over(context, days),
         verdict=verdict.verdict(situation, found),
-        tally=tuple(_tally(rows, results)),
+        tally=tuple(sections.tally(rows, results)),
         findings=found,
-        sections=tuple(_sections(days, rows, results)),
+        sections=tuple(
+            sections.sections(days, rows, results, fired, asides=asides, causes=causes, over=_is_over(context, days))
+        ),
         gaps=gaps,
         evidence=tuple(evidence(context, inquiry, rows, results)),
     )
@@ -94,7 +97,10 @@ def _days(context: Context) -> Days:
             return earlier
         return replace(earlier, end=earlier.start.astimezone(UTC) + timedelta(seconds=window.seconds))
 
-    return Days(window=window, day_before=before(1), week_before=before(7), zone=zone)
+    # A day that goes on is not held against whole ones.
+    dates = bands.same_weekdays(context.day)[1:] if window.seconds == whole else ()
+    earlier = tuple(_day(day, zone) for day in dates)
+    return Days(window=window, day_before=before(1), week_before=before(7), zone=zone, earlier=earlier)
 
 
 def _day(day: date, zone: ZoneInfo) -> Window:
@@ -153,6 +159,23 @@ def _indicators(
         )
 
 
+def _aside(context: Context, days: Days, inquiry: Inquiry, result: IndicatorResult, spec: Indicator) -> Aside | None:
+    """What an indicator's own past says of its value, where that is remarkable."""
+    left, full = None, None
+    if days.earlier:
+        left = bands.outside(result, earlier_values(context, days, inquiry, result), context.day)
+    if spec.full_at is not None:
+        full = forecast.evaluate(result, spec.full_at, spec.step_seconds, days.window.end.timestamp())
+    stated = full if full and full.stated else None
+    if left is None and stated is None:
+        return None
+    return Aside(
+        band=bands.said(result, left, context.day) if left else "",
+        full=stated.text if stated else "",
+        soon=stated is not None and stated.soon,
+    )
+
+
 def _origins(context: Context, names: Iterable[str]) -> set[str]:
     """The components that expose these metrics."""
     families = {context.system.family(name) for name in names}
@@ -176,34 +199,3 @@ def _runbook(context: Context, anchor: str) -> str:
     """Where the runbook is: on the page that the configuration names, else on that of the profile."""
     page = context.runbooks or context.system.runbooks
     return f"{page}#{anchor}" if anchor and page else anchor
-
-
-def _tally(rows: tuple[ComponentResult, ...], results: tuple[IndicatorResult, ...]) -> Iterator[Fact]:
-    """The few numbers that matter, and how much is well."""
-    for result in results:
-        if result.chart:
-            yield Fact(name=result.title, value=measured(result), status=result.status)
-    up = sum(row.status is Status.OK for row in rows)
-    yield Fact(name="Components up all day", value=f"{up} of {len(rows)}")
-    judged = [result for result in results if result.judged]
-    kept = sum(result.status is Status.OK for result in judged)
-    yield Fact(name="Limits kept", value=f"{kept} of {len(judged)}")
-    aimed = [result for result in results if result.threshold.target is not None]
-    met = sum(_meets(result) for result in aimed)
-    yield Fact(name="Targets met", value=f"{met} of {len(aimed)}")
-
-
-def _meets(result: IndicatorResult) -> bool:
-    value = result.measurement.value
-    known = value is not None and result.measurement.quality is Quality.OK
-    return known and result.threshold.meets_target(value or 0.0) is True
-
-
-def _sections(days: Days, rows: tuple[ComponentResult, ...], results: tuple[IndicatorResult, ...]) -> Iterator[Section]:
-    pictures = tuple(picture(result, days.window, days.week_before) for result in results if result.chart)
-    if pictures:
-        yield Section(id="charts", title="The numbers that matter", blocks=(Charts(charts=pictures),))
-    yield Section(id="components", title="Components", blocks=(ComponentTable(rows=rows),))
-    for group, members in groupby(results, key=lambda result: result.group):
-        blocks = (IndicatorTable(rows=tuple(members)),)
-        yield Section(id=f"group-{group.lower().replace(' ', '-')}", title=group, blocks=blocks)

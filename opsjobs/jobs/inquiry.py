@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from opsjobs import promql
-from opsjobs.analysis import components, history
+from opsjobs.analysis import alerts, components, history, indicators
 from opsjobs.analysis.situation import LastSeen
 from opsjobs.analysis.trust import Days
 from opsjobs.errors import QueryRejected, SourceError
@@ -18,6 +18,11 @@ from opsjobs.sources import Question, ask_all
 _HOUR = 3600
 _INVENTORY = "inventory"
 _HISTORY = "history"
+_ALERTS = {
+    "alerts:day": ("Alerts of the day", "firing at each minute"),
+    "alerts:before": ("Alerts of the seven days before", "firing at every fifth minute"),
+    "alerts:rules": ("Alert rules", "loaded at every fifth minute"),
+}
 _METHODS = {
     "last": "the last point of the window",
     "mean": "the mean of the window's points",
@@ -34,7 +39,8 @@ Reply = Answer | SourceError
 class Inquiry:
     """Questions and replies by subject.
 
-    Subjects are `inventory`, `history`, `component:X`, `members:X`, `indicator:X`, `breakdown:X` and `last:SERIES`.
+    Subjects are `inventory`, `history`, `component:X`, `members:X`, `indicator:X`, `breakdown:X`, `alerts:day`,
+    `alerts:before`, `alerts:rules`, `last:SERIES` and `band:X:DAY`.
     """
 
     questions: Mapping[str, Question]
@@ -62,7 +68,7 @@ class Inquiry:
             reply
             for subject, reply in self.replies.items()
             if isinstance(reply, SourceError)
-            and not (isinstance(reply, QueryRejected) and subject.startswith("indicator:"))
+            and not (isinstance(reply, QueryRejected) and subject.startswith(("indicator:", "band:")))
         )
 
     @property
@@ -78,7 +84,7 @@ def inquire(context: Context, days: Days) -> Inquiry:
     replies = _asked(context, questions)
     inventory = replies[_INVENTORY]
     if isinstance(inventory, Answer):
-        later = dict(_last_questions(context, days, inventory))
+        later = dict(_last_questions(context, days, inventory)) | dict(_band_questions(context, days, replies))
         questions |= later
         replies |= _asked(context, later)
     return Inquiry(questions=questions, replies=replies)
@@ -91,7 +97,8 @@ def _questions(context: Context, days: Days) -> Iterator[tuple[str, Question]]:
     yield _INVENTORY, Question(query=_present(_needed(context)), at=end)
     reach = max((promql.lookback(spec.promql) for _, _, spec in context.system.indicators), default=0)
     if reach > _HOUR:
-        start = days.week_before.start.astimezone(UTC) - timedelta(seconds=reach)
+        first = (days.week_before, *days.earlier)[-1]
+        start = first.start.astimezone(UTC) - timedelta(seconds=reach)
         far = Window(start=start, end=end)
         yield _HISTORY, Question(query=_present(_far_reaching(context)), at=end, window=far, step=history.STEP)
     for name, component in context.system.components.items():
@@ -104,6 +111,40 @@ def _questions(context: Context, days: Days) -> Iterator[tuple[str, Question]]:
         if spec.breakdown:
             query = promql.at_step(spec.breakdown.query, int(days.window.seconds))
             yield f"breakdown:{name}", Question(query=query, at=end)
+    earlier, slow = alerts.before(days), alerts.WEEK_STEP
+    yield "alerts:day", Question(query=alerts.FIRING, at=end, window=days.window, step=alerts.STEP)
+    yield "alerts:before", Question(query=alerts.FIRING, at=earlier.end, window=earlier, step=slow)
+    yield "alerts:rules", Question(query=alerts.RULES, at=end, window=whole, step=slow)
+
+
+def _band_questions(context: Context, days: Days, replies: Mapping[str, Reply]) -> Iterator[tuple[str, Question]]:
+    """The earlier same weekdays that are not known yet, of indicators that were there a week before."""
+    if any(isinstance(reply, SourceError) and not isinstance(reply, QueryRejected) for reply in replies.values()):
+        return
+    for name, _, spec in context.system.indicators:
+        reply, past = replies[f"indicator:{name}"], context.past.get(name, {})
+        if isinstance(reply, SourceError) or not any(series.within(days.week_before) for series in reply.series):
+            continue
+        for window in days.earlier:
+            if window.start.date() not in past:
+                question = Question(query=spec.promql, at=window.end, window=window, step=spec.step_seconds)
+                yield _band(name, window), question
+
+
+def _band(indicator: str, window: Window) -> str:
+    return f"band:{indicator}:{window.start.date()}"
+
+
+def earlier_values(context: Context, days: Days, inquiry: Inquiry, result: IndicatorResult) -> dict[date, float]:
+    """The values of an indicator on earlier days: those that are remembered, else as the source tells them now."""
+    spec = next(declared.spec for declared in context.system.indicators if declared.id == result.id)
+    asked = {
+        window.start.date(): indicators.value_of(spec, inquiry.replies[subject], window, inquiry.history)
+        for window in days.earlier
+        if (subject := _band(result.id, window)) in inquiry.replies
+    }
+    found = {days.week_before.start.date(): result.week_before, **asked}
+    return {day: value for day, value in found.items() if value is not None} | dict(context.past.get(result.id, {}))
 
 
 def _last_questions(context: Context, days: Days, inventory: Answer) -> Iterator[tuple[str, Question]]:
@@ -134,6 +175,13 @@ def _far_reaching(context: Context) -> set[str]:
 def _asked(context: Context, questions: Mapping[str, Question]) -> dict[str, Reply]:
     replies = ask_all(context.metrics, list(questions.values()), context.deadline)
     return dict(zip(questions, replies, strict=True))
+
+
+def _method(inquiry: Inquiry, result: IndicatorResult) -> str:
+    """How the points became the value, and of which other days the same was asked."""
+    prefix = f"band:{result.id}:"
+    others = [subject.removeprefix(prefix) for subject in inquiry.questions if subject.startswith(prefix)]
+    return _METHODS[result.summary] + (f"; for its band, the same over {', '.join(others)}" if others else "")
 
 
 def _newest(answer: Answer) -> datetime | None:
@@ -186,7 +234,7 @@ def evidence(
         yield asked(
             f"indicator:{result.id}",
             result.title,
-            _METHODS[result.summary],
+            _method(inquiry, result),
             measurement.quality,
             sample_at=measurement.at,
             coverage=result.coverage,
@@ -194,6 +242,8 @@ def evidence(
         )
         if f"breakdown:{result.id}" in inquiry.questions:
             yield asked(f"breakdown:{result.id}", f"{result.title}, by {result.breakdown_by}", "the largest five")
+    for subject, (title, method) in _ALERTS.items():
+        yield asked(subject, title, method)
     for subject in inquiry.questions:
         if subject.startswith("last:"):
             yield asked(subject, f"{subject.removeprefix('last:')}: last seen", "the value of the last point")

@@ -22,7 +22,19 @@ from opsjobs.model import (
     Window,
 )
 from opsjobs.report import filters
-from opsjobs.report.document import Block, Chart, ComponentTable, Fact, IndicatorTable, Report, Section
+from opsjobs.report.document import (
+    AlertRow,
+    AlertTable,
+    Block,
+    ChangeRow,
+    Changes,
+    Chart,
+    ComponentTable,
+    Fact,
+    IndicatorTable,
+    Report,
+    Section,
+)
 
 SCHEMA = 1
 """Version of the form; it grows when a field changes its meaning or goes away, not when one is added."""
@@ -89,13 +101,21 @@ def _section(section: Section, zone: tzinfo) -> Json:
 
 def _block(block: Block, zone: tzinfo) -> Json:
     if isinstance(block, IndicatorTable):
-        return {"kind": "indicators", "rows": [_indicator(row, zone) for row in block.rows]}
+        return {
+            "kind": "indicators",
+            "rows": [_indicator(row, block.notes.get(row.id, ()), zone) for row in block.rows],
+        }
     if isinstance(block, ComponentTable):
         return {"kind": "components", "rows": [_component(row, zone) for row in block.rows]}
+    if isinstance(block, AlertTable):
+        rows, earlier = ([_alert(row, zone) for row in part] for part in (block.rows, block.earlier))
+        return {"kind": "alerts", "alerts": rows, "earlier": earlier}
+    if isinstance(block, Changes):
+        return {"kind": "changes", "changes": [_change(row) for row in block.rows]}
     return {"kind": "charts", "charts": [_chart(chart, zone) for chart in block.charts]}
 
 
-def _indicator(row: IndicatorResult, zone: tzinfo) -> Json:
+def _indicator(row: IndicatorResult, notes: Sequence[str], zone: tzinfo) -> Json:
     return {
         "id": row.id,
         "title": row.title,
@@ -109,6 +129,7 @@ def _indicator(row: IndicatorResult, zone: tzinfo) -> Json:
         "at": _time(row.measurement.at, zone),
         "quality": row.measurement.quality.value,
         "reason": row.measurement.reason,
+        "notes": notes,
         "threshold": _threshold(row.threshold),
         "coverage": row.coverage,
         "attainment": row.attainment,
@@ -159,6 +180,37 @@ def _component(row: ComponentResult, zone: tzinfo) -> Json:
         ],
         "team": _team(row.team),
         "runbook": row.runbook,
+    }
+
+
+def _change(row: ChangeRow) -> Json:
+    return {
+        "indicator": row.indicator,
+        "text": row.text,
+        "unit": row.unit,
+        "before": row.before,
+        "value": row.value,
+        "better": row.better,
+        "remarks": row.remarks,
+    }
+
+
+def _alert(row: AlertRow, zone: tzinfo) -> Json:
+    return {
+        "name": row.name,
+        "severity": row.severity,
+        "team": row.team,
+        "spells": [
+            {"start": _time(spell.start, zone), "end": _time(spell.end, zone), "ended": spell.ended}
+            for spell in row.spells
+        ],
+        "seconds": row.seconds,
+        "longest": row.longest,
+        "flapping": row.flapping,
+        "firing": row.firing,
+        "week_firings": row.week_firings,
+        "week_seconds": row.week_seconds,
+        "unresolved": row.unresolved,
     }
 
 

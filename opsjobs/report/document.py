@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from opsjobs.model import (
     ComponentResult,
@@ -21,6 +23,8 @@ class IndicatorTable:
     """Indicators, one row each, with spark lines."""
 
     rows: tuple[IndicatorResult, ...]
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Remarks under the rows, by the indicator's id."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +71,68 @@ class Charts:
     charts: tuple[Chart, ...]
 
 
-Block = IndicatorTable | ComponentTable | Charts
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spell:
+    """One firing of an alert; one that has not `ended` fired at the end of the window."""
+
+    start: datetime
+    end: datetime
+    ended: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertRow:
+    """One alert over the window and the week that ends with it. Lengths are in seconds."""
+
+    name: str
+    severity: str
+    team: str
+    spells: tuple[Spell, ...]
+    """Its firings that reach into the window, as they were; one may have begun before it."""
+    seconds: float
+    """How long it fired within the window."""
+    longest: float
+    flapping: bool
+    firing: bool
+    """Whether it still fired at the end of the window."""
+    week_firings: int | None
+    """How often it fired in the week; None where that is not known."""
+    week_seconds: float | None
+    unresolved: bool
+    """Whether it fired all week, without an end."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertTable:
+    """The alerts of the window, and those that fired only earlier in the week, which only report.json lists."""
+
+    rows: tuple[AlertRow, ...]
+    earlier: tuple[AlertRow, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChangeRow:
+    """Something that changed, in words and in base units."""
+
+    indicator: str
+    text: str
+    unit: str
+    value: float
+    before: float | None = None
+    """The value of the day before; None for what is remarkable without having moved."""
+    better: bool | None = None
+    """Whether that is for the better; None where it is neither."""
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """What changed, the largest first."""
+
+    rows: tuple[ChangeRow, ...]
+
+
+Block = IndicatorTable | ComponentTable | Charts | AlertTable | Changes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

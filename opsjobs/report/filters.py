@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from opsjobs.model import Direction, Evidence, Gap, IndicatorResult, Quality, Status, Team, Threshold, Window
-from opsjobs.report.document import Fact, Report
+from opsjobs.report.document import AlertRow, ChangeRow, Fact, Report
 from opsjobs.words import NO_DATA, change, clock, limit, percent, quantity, span
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -20,6 +20,7 @@ _MONTHS = (
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|pp|µs|ms|s|min|h|d|days|B|[KMGT]iB)(?:\W|$))|(?<=\d [hd]) (?=\d+ (?:min|h)\b)")
 """The blank between a number and its unit, and between the two of a length of time."""
 _COLUMNS = (6, 5, 4)
+_SPELLS = 3
 _LONGEST_DAY = timedelta(hours=25).total_seconds()
 NOT_JUDGED = "not judged"
 _SUMMARIES = {
@@ -75,6 +76,32 @@ def episodes(row: IndicatorResult, window: Window, zone: tzinfo) -> tuple[tuple[
         name = episode.status.name.lower()
         said.append((episode.status, f"{name} limit passed {when} ({span(episode.seconds)}), worst {worst}"))
     return tuple(said)
+
+
+def spells(row: AlertRow, window: Window, zone: tzinfo) -> str:
+    """When an alert fired, the first few firings by their times."""
+    said = []
+    for spell in row.spells[:_SPELLS]:
+        start = clock(spell.start, zone, window.start)
+        said.append(f"from {start} to {clock(spell.end, zone, window.start)}" if spell.ended else f"since {start}")
+    rest = len(row.spells) - _SPELLS
+    return ", ".join(said) + (f", and {rest} more" if rest > 0 else "")
+
+
+def fired(row: AlertRow) -> str:
+    """How an alert ended the window, in one or two words."""
+    marks = {"flapping": row.flapping, "all week": row.unresolved}
+    return ", ".join(["still firing" if row.firing else "resolved", *(word for word, so in marks.items() if so)])
+
+
+def often(row: AlertRow) -> str:
+    """How often an alert fired in the week."""
+    return "not known" if row.week_firings is None else f"{row.week_firings:,}"
+
+
+def judgement(row: ChangeRow) -> str:
+    """Whether a change is for the better, as the end of its line."""
+    return "" if row.better is None else ", better" if row.better else ", worse"
 
 
 def breakdown(row: IndicatorResult) -> str:

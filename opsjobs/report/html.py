@@ -14,7 +14,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from opsjobs import words
 from opsjobs.model import Evidence, IndicatorResult, Quality, Status
 from opsjobs.report import charts, filters, hygiene, sparks
-from opsjobs.report.document import Charts, ComponentTable, IndicatorTable, Report
+from opsjobs.report.document import AlertTable, Changes, Charts, ComponentTable, IndicatorTable, Report
 
 Row = TypeVar("Row")
 
@@ -55,6 +55,7 @@ def environment() -> Environment:
         *(filters.target, filters.limits, filters.breakdown, filters.remarks, filters.summarised),
         *(filters.comparisons, filters.episodes, filters.stretch, filters.spoken, filters.called),
         *(filters.advice, filters.rerun, filters.asked, filters.tight, filters.columns),
+        *(filters.spells, filters.fired, filters.often, filters.judgement, words.span),
         *(filters.instant, filters.day, filters.period, sparks.spark),
     ):
         made.filters[said.__name__] = said
@@ -67,6 +68,8 @@ def environment() -> Environment:
     made.tests["missing_target"] = filters.misses_target
     made.tests["indicators"] = lambda block: isinstance(block, IndicatorTable)
     made.tests["components"] = lambda block: isinstance(block, ComponentTable)
+    made.tests["alerts"] = lambda block: isinstance(block, AlertTable)
+    made.tests["changes"] = lambda block: isinstance(block, Changes)
     made.tests["charts"] = lambda block: isinstance(block, Charts)
     made.globals["OK"] = Status.OK
     made.globals["NOT_JUDGED"] = filters.NOT_JUDGED

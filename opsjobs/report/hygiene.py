@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from opsjobs.model import Sample
 from opsjobs.report.document import Report
 
 ROWS = 200
@@ -63,7 +64,8 @@ def _value(value: object, name: str, redact: Callable[[str], str]) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, tuple):
-        return tuple(_value(item, name, redact) for item in value)
+        items = (_value(item, name, redact) for item in value)
+        return Sample._make(items) if isinstance(value, Sample) else tuple(items)
     if isinstance(value, Mapping):
         return {_value(key, name, redact): _value(item, name, redact) for key, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -11,7 +11,19 @@ from typing import TypeVar
 from opsjobs import words
 from opsjobs.model import ComponentResult, Evidence, Finding, IndicatorResult, Quality, Status, Team
 from opsjobs.report import filters, hygiene
-from opsjobs.report.document import Chart, Charts, ComponentTable, Fact, IndicatorTable, Report, Section
+from opsjobs.report.document import (
+    AlertRow,
+    AlertTable,
+    ChangeRow,
+    Changes,
+    Chart,
+    Charts,
+    ComponentTable,
+    Fact,
+    IndicatorTable,
+    Report,
+    Section,
+)
 
 WIDTH = 96
 _GUTTER = "  "
@@ -91,13 +103,22 @@ def _section(section: Section, report: Report, zone: tzinfo) -> list[str]:
             lines += _components(block)
         elif isinstance(block, Charts):
             lines += _charts(block, zone)
+        elif isinstance(block, AlertTable):
+            lines += _alerts(block, report, zone)
+        elif isinstance(block, Changes):
+            lines += ["", *(line for row in block.rows for line in _change(row))]
     return lines
 
 
 def _indicators(block: IndicatorTable, heading: str, report: Report, zone: tzinfo) -> list[str]:
     def aside(row: IndicatorResult) -> list[str]:
         passed = [text for _, text in filters.episodes(row, report.window, zone)]
-        said = [*filters.remarks(row), *passed, *([filters.breakdown(row)] if row.breakdown else [])]
+        said = [
+            *filters.remarks(row),
+            *block.notes.get(row.id, ()),
+            *passed,
+            *([filters.breakdown(row)] if row.breakdown else []),
+        ]
         return [line for text in said for line in _wrap("    " + text, "    ")]
 
     same = "" if report.over else "same\nhours"
@@ -145,6 +166,25 @@ def _components(block: ComponentTable) -> list[str]:
     shown, hidden = hygiene.shortlist(block.rows, lambda row: row.status.rank)
     headers = ("Component", "Member", "Status", "Up", "Measured")
     return ["", *_table(headers, shown, cells, aside, right=(3, 4)), *_more(hidden)]
+
+
+def _alerts(block: AlertTable, report: Report, zone: tzinfo) -> list[str]:
+    def cells(row: AlertRow) -> tuple[str, ...]:
+        times = len(row.spells), words.span(row.seconds), words.span(row.longest), filters.often(row)
+        return (row.name, row.severity, row.team, filters.fired(row), *map(str, times))
+
+    def aside(row: AlertRow) -> list[str]:
+        return _wrap("    " + filters.spells(row, report.window, zone), "    ")
+
+    if not block.rows:
+        return []
+    shown, hidden = hygiene.shortlist(block.rows, lambda _: 0)
+    headers = ("Alert", "Severity", "Team", "At the end", "Fired", "For", "Longest", "In the\nweek")
+    return ["", *_table(headers, shown, cells, aside, right=(4, 5, 6, 7)), *_more(hidden)]
+
+
+def _change(row: ChangeRow) -> list[str]:
+    return _wrap(f"- {'; '.join((row.text + filters.judgement(row), *row.remarks))}", "  ")
 
 
 def _charts(block: Charts, zone: tzinfo) -> list[str]:

@@ -183,7 +183,7 @@ def test_a_source_that_is_killed_half_way_leaves_a_partial_report_with_one_cause
         )
     assert not result.report.complete
     assert subjects(result) == ["source:prometheus"]
-    assert result.report.findings[0].title == "Prometheus failed on 2 of 10 queries"
+    assert result.report.findings[0].title == "Prometheus failed on 5 of 13 queries"
     assert result_of(result, "orders").status is Status.OK
     assert result_of(result, "answering").status is Status.UNKNOWN
     assert "Answering" in result.report.findings[0].explains

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from opsjobs import promql
-from opsjobs.analysis import components
+from opsjobs.analysis import alerts, components
 from opsjobs.errors import AccessDenied, QueryRejected, TimedOut, Unreachable, UsageError
 from opsjobs.http import Deadline
 from opsjobs.jobs import Context, daily
@@ -40,6 +40,9 @@ class Shop:
         self.absent = set(planted.get("absent", ()))
         self.errors = planted.get("errors", {})
         self.warnings = planted.get("warnings", ())
+        self.rules = planted.get("rules", 12.0)
+        self.alerts = planted.get("alerts", {})
+        """Spans in minutes of the day by name; those before it are negative."""
 
     def answer(self, question):
         for part, error in self.errors.items():
@@ -70,6 +73,10 @@ class Shop:
                 )
             series = tuple(up(window, step, spans, instance=name) for name, spans in members if spans != "gone")
             return Answer(series=series[:1] if query.startswith("min(") else series)
+        if query == alerts.FIRING:
+            return self._fired(question)
+        if query == alerts.RULES:
+            return answer(lambda _: self.rules, question.window, question.step) if self.rules else Answer()
         if "label_replace" in query:
             parts = (("numerator", "paid"), ("denominator", "tried"))
             replies = [(part, self._values(name, question)) for part, name in parts]
@@ -80,13 +87,27 @@ class Shop:
             )
         return self._values(query, question)
 
+    def _fired(self, question):
+        begin = days().window.start.timestamp()
+        found = []
+        for name, spans in self.alerts.items():
+            during = [
+                Sample(time, 1.0)
+                for time in grid(question.window, question.step)
+                if any(begin + start * 60 < time <= begin + end * 60 for start, end in spans)
+            ]
+            if during:
+                labels = {"alertname": name, "severity": "warning", "team": "web"}
+                found.append(Series(labels=labels, samples=tuple(during)))
+        return Answer(series=tuple(found))
+
     def _values(self, name, question):
         if name in self.absent:
             return Answer()
         return answer(lambda _: self.values[name], question.window, question.step)
 
 
-def report(shop=None, canned=None, day=DAY, now=NOW, text=None):
+def report(shop=None, canned=None, day=DAY, now=NOW, text=None, past=None):
     metrics = FakeMetrics(canned=canned or shop.answer)
     context = Context(
         name="shop",
@@ -97,6 +118,7 @@ def report(shop=None, canned=None, day=DAY, now=NOW, text=None):
         deadline=Deadline(10),
         grafana="http://grafana.example.com",
         runbooks="https://wiki.example.com/runbooks",
+        past=past or {},
     )
     return daily.run(context)
 
@@ -293,7 +315,12 @@ def test_every_query_is_in_the_evidence_and_is_what_was_sent():
         return shop.answer(question)
 
     evidence = report(canned=canned).report.evidence
-    assert sorted(item.query for item in evidence) == sorted(question.query for question in metrics_asked)
+    asked = [question.query for question in metrics_asked if question.at >= days().window.start]
+    assert sorted(item.query for item in evidence) == sorted(asked)
+    told = {item.query: item.method for item in evidence}
+    for question in metrics_asked:
+        if question.at < days().window.start:
+            assert f"{question.window.start:%Y-%m-%d}" in told[question.query]
     for item in evidence:
         promql.check(item.query)
     quality = {item.subject: item.quality for item in report(Shop(absent={"orders"})).report.evidence}
@@ -310,7 +337,16 @@ def test_one_range_query_serves_value_trend_and_comparison():
         return shop.answer(question)
 
     report(canned=canned)
-    ranges = [question for question in asked if question.window and question.step != components.STEP]
+    others = {alerts.FIRING, alerts.RULES}
+    ranges = [
+        question
+        for question in asked
+        if question.window
+        and question.step != components.STEP
+        and question.query not in others
+        # What earlier weekdays were is asked beside it.
+        and question.at == days().window.end
+    ]
     assert len(ranges) == len(list(system().indicators))
 
 

@@ -23,7 +23,22 @@ from opsjobs.model import (
     Threshold,
     Window,
 )
-from opsjobs.report.document import Chart, Charts, ComponentTable, Fact, IndicatorTable, Limit, Line, Report, Section
+from opsjobs.report.document import (
+    AlertRow,
+    AlertTable,
+    ChangeRow,
+    Changes,
+    Chart,
+    Charts,
+    ComponentTable,
+    Fact,
+    IndicatorTable,
+    Limit,
+    Line,
+    Report,
+    Section,
+    Spell,
+)
 
 ROME = ZoneInfo("Europe/Rome")
 WINDOW = Window.day(date(2025, 10, 14), ROME)
@@ -186,6 +201,59 @@ def _components(*, troubled):
     )
 
 
+def alert(name, *spells, **changes):
+    """An alert with firings of hours of the day; one without an end still fires."""
+    told = tuple(
+        Spell(
+            start=WINDOW.start + timedelta(hours=start),
+            end=WINDOW.end if end is None else WINDOW.start + timedelta(hours=end),
+            ended=end is not None,
+        )
+        for start, end in spells
+    )
+    lengths = [(spell.end - spell.start).total_seconds() for spell in told]
+    settings = {
+        "severity": "critical",
+        "team": "engineering",
+        "seconds": sum(lengths),
+        "longest": max(lengths, default=0.0),
+        "flapping": len(told) >= 3,
+        "firing": any(not spell.ended for spell in told),
+        "week_firings": len(told),
+        "week_seconds": sum(lengths),
+        "unresolved": False,
+    }
+    return AlertRow(name=name, spells=told, **(settings | changes))
+
+
+def _changes():
+    rows = (
+        ChangeRow(
+            indicator="api-p95",
+            text="API response time rose from 1.6 s to 7.9 s (+390 %)",
+            unit="seconds",
+            value=7.93,
+            before=1.62,
+            better=False,
+            remarks=("outside its band for Tuesdays: usually 1.4 s to 1.8 s",),
+        ),
+        ChangeRow(indicator="mrr", text="Revenue rose", unit="EUR", value=21750.0, before=19650.0, better=True),
+        ChangeRow(indicator="disk", text="Fullest disk: full in about 9 days (7 to 12)", unit="ratio", value=0.9),
+    )
+    return Section(id="changes", title="What changed", blocks=(Changes(rows=rows),))
+
+
+def _alerts():
+    rows = (
+        alert("HighResponseTime", (15, None), unresolved=True),
+        alert("RedisDown", (15.1, 15.8), (18, 18.5), (20, 20.5), (22, 22.25)),
+        alert("LowCacheHitRatio", (3, 4), severity="", team="", week_firings=None, week_seconds=None),
+    )
+    return Section(
+        id="alerts", title="Alerts", note="3 alerts fired.", blocks=(AlertTable(rows=rows, earlier=(alert("Old"),)),)
+    )
+
+
 def _performance(*, troubled):
     slow = {}
     if troubled:
@@ -325,7 +393,13 @@ def _evidence(report_sections):
 
 
 def troubled():
-    sections = (_components(troubled=True), _performance(troubled=True), _business(troubled=True))
+    sections = (
+        _components(troubled=True),
+        _performance(troubled=True),
+        _business(troubled=True),
+        _alerts(),
+        _changes(),
+    )
     return report(
         status=Status.CRITICAL,
         verdict="Redis was down for 41 min, and the API was slow because of it",

@@ -277,6 +277,48 @@ def test_text_says_what_is_not_judged_not_compared_and_not_over(rendered):
     assert any("same       same" in line for line in lines)
 
 
+def test_every_format_tells_of_alerts_with_their_times_and_the_json_also_of_earlier_ones(rendered):
+    files = rendered["troubled"].files
+    words = files["report.txt"].decode()
+    rows = {line.split("  ")[0]: line for line in words.splitlines()}
+    assert rows["HighResponseTime"].split("  ", 1)[1].split() == [
+        *("critical", "engineering", "still", "firing,", "1", "9", "h", "9", "h", "1")
+    ]
+    assert "    from 15:06 to 15:48, from 18:00 to 18:30, from 20:00 to 20:30, and 1 more" in words
+    assert "flapping" in words
+    assert "not known" in rows["LowCacheHitRatio"]
+    for name in ("report.html", "report.txt"):
+        assert "HighResponseTime" in files[name].decode()
+        assert ">Old<" not in files[name].decode()
+    assert "HighResponseTime" in pdf_text(files["report.pdf"])
+    document = json.loads(files["report.json"])
+    (block,) = next(part for part in document["sections"] if part["id"] == "alerts")["blocks"]
+    assert [row["name"] for row in block["earlier"]] == ["Old"]
+    assert block["alerts"][0]["spells"] == [
+        {"start": "2025-10-14T15:00:00+02:00", "end": "2025-10-15T00:00:00+02:00", "ended": False}
+    ]
+    assert block["alerts"][2]["week_firings"] is None
+
+
+def test_every_format_tells_what_changed_and_whether_for_the_better(rendered):
+    files = rendered["troubled"].files
+    words = " ".join(files["report.txt"].decode().split())
+    assert (
+        "- API response time rose from 1.6 s to 7.9 s (+390 %), worse; outside its band for Tuesdays: usually 1.4 s to"
+        " 1.8 s - Revenue rose, better - Fullest disk: full in about 9 days (7 to 12)"
+    ) in words
+    page = files["report.html"].decode()
+    assert '<span class="worse">, worse</span>' in page
+    assert "outside its band for Tuesdays" in " ".join(pdf_text(files["report.pdf"]).split())
+    document = json.loads(files["report.json"])
+    (block,) = next(part for part in document["sections"] if part["id"] == "changes")["blocks"]
+    assert [(row["indicator"], row["better"], row["before"]) for row in block["changes"]] == [
+        ("api-p95", False, 1.62),
+        ("mrr", True, 19650.0),
+        ("disk", None, None),
+    ]
+
+
 def test_text_marks_bad_facts(rendered):
     lines = rendered["troubled"].files["report.txt"].decode().splitlines()
     assert "Components                 3 of 4 OK  CRITICAL" in lines
