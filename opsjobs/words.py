@@ -90,7 +90,8 @@ def quantity(number: float | None, unit: str, against: Iterable[float | None] = 
         scaled = round(exact / how.factor, digits)
         if all(_side(scaled * how.factor, mark) == _side(exact, mark) for mark in marks):
             # A count that is whole needs no decimals, and 0 % and 100 % are meant exactly.
-            return how.write(scaled, 0 if exact in (0, 1) and unit == "ratio" else digits)
+            nothing = exact == 0 and not _is_currency(unit)
+            return how.write(scaled, 0 if nothing or (exact == 1 and unit == "ratio") else digits)
     return f"{how.prefix}{number / float(how.factor):g}{how.suffix}"
 
 

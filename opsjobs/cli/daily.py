@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from opsjobs.runner import Finished
 
 _PARTIAL = 3
+_REMEMBERED = 28
+"""Days back from which values are compared with: four weeks of the same weekday."""
 _SHAPES = {"OK": ("●", "green"), "WARNING": ("▲", "yellow"), "CRITICAL": ("◆", "red"), "UNKNOWN": ("○", "magenta")}
 
 
@@ -104,6 +106,7 @@ def report_on(
             deadline=Deadline(config.RUN_SECONDS),
             grafana=connection.links.grafana or "",
             runbooks=connection.links.runbooks or "",
+            past=desk.ledger.past(name, day, _REMEMBERED),
         )
         return execute("daily", work, desk)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from opsjobs.errors import LedgerError
 from opsjobs.ledger import tables
-from opsjobs.model import Artifact, Delivery, DeliveryState, IndicatorResult, Outcome, Run, Status
+from opsjobs.model import Artifact, Delivery, DeliveryState, IndicatorResult, Outcome, Quality, Run, Status
 
 _VERSION = "0002"
 """The newest migration; a test holds it to the newest file."""
@@ -167,6 +167,22 @@ class Ledger:
         table = tables.deliveries
         missing = sa.and_(table.c.system == system, table.c.state != DeliveryState.SENT.value)
         return self._deliveries(sa.select(table).where(missing).order_by(table.c.created_at.desc(), table.c.id))
+
+    def past(self, system: str, before: date, days: int) -> dict[str, dict[date, float]]:
+        """Values of whole days by indicator and day, of the quality ok, from so many days before that day on."""
+        table = tables.indicator_days
+        query = sa.select(table.c.indicator, table.c.day, table.c.value).where(
+            table.c.system == system,
+            table.c.quality == Quality.OK.value,
+            table.c.value.is_not(None),
+            table.c.day < before,
+            table.c.day >= before - timedelta(days=days),
+        )
+        found: dict[str, dict[date, float]] = {}
+        with self._begin() as connection:
+            for row in connection.execute(query):
+                found.setdefault(row.indicator, {})[row.day] = row.value
+        return found
 
     def _deliveries(self, query: sa.Select[Any]) -> list[Delivery]:
         with self._begin() as connection:

@@ -8,13 +8,14 @@ from datetime import tzinfo
 
 from opsjobs.model import Attachment, IndicatorResult, Letter, Status
 from opsjobs.report import MEDIA_TYPES, charts, filters, text
-from opsjobs.report.document import Chart, Charts, IndicatorTable, Report
+from opsjobs.report.document import ChangeRow, Changes, Chart, Charts, IndicatorTable, Report
 from opsjobs.report.html import environment
 
 LARGEST = 90_000
 """Bytes of the page. Gmail cuts at about 102 kB, and what it cuts is the end of the page."""
 _FILES = ("report.pdf", "report.html")
 _SUBJECT_FINDING = 70
+_CHANGES = 5
 
 
 def letter(report: Report, files: Mapping[str, bytes], where: str) -> Letter:
@@ -67,6 +68,7 @@ def _page(report: Report, drawn: list[Chart], zone: tzinfo, where: str) -> str:
             report=report,
             zone=zone,
             charts=drawn,
+            changes=list(_changes(report))[:_CHANGES],
             findings=report.findings[: max(most, 1)],
             rows=rows[:most],
             hidden=len(rows) - most,
@@ -84,6 +86,13 @@ def _charts(report: Report) -> Iterator[Chart]:
         for block in section.blocks:
             if isinstance(block, Charts):
                 yield from block.charts
+
+
+def _changes(report: Report) -> Iterator[ChangeRow]:
+    for section in report.sections:
+        for block in section.blocks:
+            if isinstance(block, Changes):
+                yield from block.rows
 
 
 def _rows(report: Report) -> Iterator[IndicatorResult]:

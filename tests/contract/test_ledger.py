@@ -1,7 +1,7 @@
 """What the ledger promises, on SQLite and on a real PostgreSQL."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,19 @@ from alembic.runtime.migration import MigrationContext
 import opsjobs.ledger
 from opsjobs.errors import LedgerError
 from opsjobs.ledger import Ledger, tables
-from opsjobs.model import Artifact, Delivery, DeliveryState, Outcome, Run, Status
+from opsjobs.model import (
+    Artifact,
+    Delivery,
+    DeliveryState,
+    Direction,
+    IndicatorResult,
+    Measurement,
+    Outcome,
+    Quality,
+    Run,
+    Status,
+    Threshold,
+)
 
 STARTED = datetime(2026, 11, 19, 8, 0, tzinfo=UTC)
 RUN = Run(id="r1", system="shop", job="daily", slot="2026-11-18", started_at=STARTED, host="a", pid=1)
@@ -154,3 +166,29 @@ def test_the_newest_migration_is_the_version_that_open_looks_for(ledger):
     assert newest.name.startswith(f"v{opsjobs.ledger._VERSION}_")
     with ledger._engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == opsjobs.ledger._VERSION
+
+
+def test_the_past_has_the_good_values_of_earlier_days_and_no_others(ledger):
+    days = {date(2026, 11, day): Quality.OK for day in (3, 4, 11, 18)} | {date(2026, 11, 12): Quality.PARTIAL}
+    for number, (day, quality) in enumerate(days.items()):
+        run = replace(RUN, id=f"p{number}")
+        measurement = Measurement(value=float(day.day), unit="count", quality=quality)
+        ledger.start(run)
+        ledger.finish(run, day, [indicator(measurement)])
+    found = ledger.past("shop", date(2026, 11, 18), 14)
+    assert found == {"orders": {date(2026, 11, 4): 4.0, date(2026, 11, 11): 11.0}}
+    assert ledger.past("other", date(2026, 11, 18), 14) == {}
+
+
+def indicator(measurement):
+    return IndicatorResult(
+        id="orders",
+        title="Orders",
+        group="Shop",
+        unit="count",
+        summary="last",
+        threshold=Threshold(direction=Direction.ABOVE),
+        measurement=measurement,
+        status=Status.OK,
+        coverage=1.0,
+    )

@@ -8,7 +8,7 @@ import pytest
 
 from opsjobs.model import Status
 from opsjobs.report import mail, render
-from opsjobs.report.document import IndicatorTable, Section
+from opsjobs.report.document import ChangeRow, Changes, IndicatorTable, Section
 from tests.unit.report import samples
 
 
@@ -65,6 +65,13 @@ def test_the_first_words_of_the_page_are_the_status_and_the_verdict(troubled):
     words = " ".join(" ".join(Parsed(troubled.html).text[2:]).split())
     report = samples.troubled()
     assert re.match(rf"(?:\S+ ){{0,3}}■ {report.status.name} {re.escape(report.verdict)}", words)
+
+
+def test_what_changed_is_told_in_the_page():
+    row = ChangeRow(indicator="x", text="Orders fell from 30 to 4", unit="count", value=4.0, before=30.0, better=False)
+    section = Section(id="changes", title="What changed", blocks=(Changes(rows=(row,)),))
+    page = written(dataclasses.replace(samples.troubled(), sections=(section,))).html
+    assert "Orders fell from 30 to 4, worse" in page
 
 
 def test_every_picture_of_the_page_comes_with_it_and_has_its_words(troubled):
