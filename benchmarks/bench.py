@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -56,6 +55,15 @@ def timed(work: Callable[[], object]) -> float:
 def run(*words: str | Path, **more: object) -> subprocess.CompletedProcess[bytes]:
     """A program to its end, its output kept away from the figures."""
     return subprocess.run([str(word) for word in words], capture_output=True, check=True, **more)  # type: ignore[call-overload,no-any-return]  # input= is all that is ever given
+
+
+def peak_of(*words: str | Path) -> float:
+    """The largest memory of any one process of a command, in MiB."""
+    code = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL);"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    return int(run(sys.executable, "-c", code, *words).stdout) / 1024
 
 
 def row(what: str, against: str, figures: tuple[float, float, float], aim: str) -> None:
@@ -117,7 +125,7 @@ def whole(stage: Stage, folder: Path, query_seconds: float) -> Path:
     (page,) = (folder / "state/reports").rglob("report.html")
     bare = [sys.executable, "-c", f"from weasyprint import HTML; HTML({str(page)!r}).write_pdf('/dev/null')"]
     seconds, printing, _ = paired(lambda: run(*report), lambda: run(*bare), 5)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    peak = peak_of(*report)
     parts = query_seconds + printing
     print(
         f"| a daily run | {seconds * 1000:,.0f} ms | its queries + WeasyPrint on its page | {parts * 1000:,.0f} ms "
@@ -176,13 +184,8 @@ def many_series(folder: Path) -> None:
             f"systems: {{many: {{profile: many.yml, prometheus: {{url: '{server.url}', timeout: 120}}}}}}\n"
             "storage: {root: many-state}\n"
         )
-        code = (
-            "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL);"
-            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-        )
         report = [sys.executable, "-m", "opsjobs", "daily", "--config", folder / "many-opsjobs.yml"]
-        done = run(sys.executable, "-c", code, *report)
-    peak = int(done.stdout) / 1024
+        peak = peak_of(*report)
     print(f"| peak memory with {SERIES:,} series behind an indicator | {peak:,.0f} MiB | | | | ≤ 300 MB |")
 
 
