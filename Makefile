@@ -66,8 +66,8 @@ native: $(VENV)/.installed
 	  elif command -v brew >/dev/null; then brew install pango; \
 	  else echo "PDFs need native libraries that only an administrator can install: sudo apt-get install $(NATIVE)"; fi; }
 
-# Tests use real servers. Prometheus is fetched by the tests themselves; PostgreSQL has to be installed, without a
-# cluster of its own. Where it cannot be had, its tests are skipped by name.
+# Tests use real servers. Prometheus is fetched by the tests themselves; PostgreSQL and Redis have to be installed,
+# without a cluster or a service of their own. Where one cannot be had, its tests are skipped by name.
 servers:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
 	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
@@ -76,4 +76,12 @@ servers:
 	    [ -e /etc/postgresql-common/createcluster.conf ] || \
 	      echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf; \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
+	  fi; }
+	@command -v redis-server >/dev/null || { \
+	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    echo "Installing Redis for the tests"; \
+	    mkdir -p /etc/systemd/system; \
+	    [ -e /etc/systemd/system/redis-server.service ] || \
+	      ln -s /dev/null /etc/systemd/system/redis-server.service; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; \
 	  fi; }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -124,6 +125,68 @@ class PrometheusServer(Declared):
         return self
 
 
+class PostgresServer(Declared):
+    """How to ask a PostgreSQL how it is, as a role that docs/databases.md makes."""
+
+    host: Annotated[str, Field(min_length=1)] = "localhost"
+    """A name, an address, or the folder of its Unix socket."""
+    port: Annotated[int, Field(gt=0, lt=65536)] = 5432
+    dbname: Annotated[str, Field(min_length=1)]
+    user: Annotated[str, Field(min_length=1)] = "opsjobs"
+    password: Secret | None = None
+    password_file: Path | None = None
+    sslmode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] | None = None
+    """Default: verify-full; prefer on this machine. To another one only verify-full, or verify-ca with ca_file."""
+    ca_file: Path | None = None
+    """The authority that signed the server's certificate, when the system does not know it."""
+    timeout: Annotated[float, Field(gt=0, le=300)] = 30
+    """Seconds for all that is asked, one statement after the other."""
+    allow_superuser: bool = False
+    """Ask although the role may do more than look. A session that is read only does not hold such a role back."""
+    show_queries: bool = False
+    """Whether reports show the text of slow statements, without its constants, in place of its identifier."""
+
+    @model_validator(mode="after")
+    def _verified(self) -> PostgresServer:
+        if self.password and self.password_file:
+            raise ValueError("give password or password_file, not both")
+        if self.sslmode == "verify-ca" and not self.ca_file:
+            raise ValueError("sslmode: verify-ca needs ca_file: any name is trusted that the authority signed")
+        if not _is_local(self.host) and self.sslmode in {"disable", "prefer", "require"}:
+            raise ValueError(
+                f"sslmode: {self.sslmode} is only for a server on this machine; "
+                "use verify-full, or verify-ca with ca_file"
+            )
+        return self
+
+
+class RedisServer(Declared):
+    """How to ask a Redis how it is."""
+
+    host: Annotated[str, Field(min_length=1)] = "localhost"
+    port: Annotated[int, Field(gt=0, lt=65536)] = 6379
+    username: str = ""
+    """Default: Redis' own `default` user."""
+    password: Secret | None = None
+    password_file: Path | None = None
+    tls: bool = False
+    """Whether it is asked over TLS, with a certificate that is verified."""
+    ca_file: Path | None = None
+    """The authority that signed the server's certificate, when the system does not know it."""
+    timeout: Annotated[float, Field(gt=0, le=300)] = 10
+    """Seconds for all that is asked."""
+
+    @model_validator(mode="after")
+    def _one_identity(self) -> RedisServer:
+        if self.password and self.password_file:
+            raise ValueError("give password or password_file, not both")
+        if self.username and not (self.password or self.password_file):
+            raise ValueError("a username needs a password (or password_file)")
+        if self.ca_file and not self.tls:
+            raise ValueError("ca_file needs tls: true")
+        return self
+
+
 class Links(Declared):
     """Where a reader of a report can go on."""
 
@@ -176,6 +239,8 @@ class SystemConnection(Declared):
     profile: str = ""
     """A profile that ships with opsjobs, or a path to one (.yml), relative to this file. Default: the system's name."""
     prometheus: PrometheusServer = PrometheusServer()
+    postgresql: PostgresServer | None = None
+    redis: RedisServer | None = None
     links: Links = Links()
     recipients: tuple[Address, ...] = ()
     """Who gets the daily report by mail; needs delivery.email."""
@@ -214,6 +279,45 @@ class Config(Declared):
                 advice="`opsjobs config show` lists the systems of the configuration.",
             )
         return [name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostgresConnection:
+    """Where a PostgreSQL is and how to be let in. The password is absent from its repr."""
+
+    key: str
+    """Where it stands in the configuration, for advice."""
+    host: str
+    port: int
+    dbname: str
+    user: str
+    password: str = field(default="", repr=False)
+    sslmode: str = "verify-full"
+    ca_file: str = ""
+    timeout: float = 30.0
+    """Seconds for all that is asked."""
+    allow_superuser: bool = False
+    show_queries: bool = False
+    name: str = "PostgreSQL"
+    """What people call the server, for error texts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedisConnection:
+    """Where a Redis is and how to be let in. The password is absent from its repr."""
+
+    key: str
+    """Where it stands in the configuration, for advice."""
+    host: str
+    port: int
+    username: str = ""
+    password: str = field(default="", repr=False)
+    tls: bool = False
+    ca_file: str = ""
+    timeout: float = 10.0
+    """Seconds for all that is asked."""
+    name: str = "Redis"
+    """What people call the server, for error texts."""
 
 
 RUN_SECONDS = 600
@@ -261,6 +365,37 @@ def connection(server: PrometheusServer, key: str, base: Path) -> Connection:
     )
 
 
+def postgresql_connection(server: PostgresServer, key: str, base: Path) -> PostgresConnection:
+    """The server's connection, its password read from its file. `key` is where it stands. Raises `ConfigError`."""
+    return PostgresConnection(
+        key=key,
+        host=server.host,
+        port=server.port,
+        dbname=server.dbname,
+        user=server.user,
+        password=_secret(server.password, server.password_file, base),
+        sslmode=server.sslmode or ("prefer" if _is_local(server.host) else "verify-full"),
+        ca_file=str(base / server.ca_file) if server.ca_file else "",
+        timeout=server.timeout,
+        allow_superuser=server.allow_superuser,
+        show_queries=server.show_queries,
+    )
+
+
+def redis_connection(server: RedisServer, key: str, base: Path) -> RedisConnection:
+    """The server's connection, its password read from its file. `key` is where it stands. Raises `ConfigError`."""
+    return RedisConnection(
+        key=key,
+        host=server.host,
+        port=server.port,
+        username=server.username,
+        password=_secret(server.password, server.password_file, base),
+        tls=server.tls,
+        ca_file=str(base / server.ca_file) if server.ca_file else "",
+        timeout=server.timeout,
+    )
+
+
 def mail_password(email: Email, base: Path) -> str:
     """The password of the mail server, read from its file where it has one. Raises `ConfigError`."""
     return _secret(email.password, email.password_file, base)
@@ -271,7 +406,8 @@ def shown(config: Config) -> dict[str, Any]:
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: plain(inner) for key, inner in value.items() if inner not in (None, "", {}, ())}
+            shown = {key: plain(inner) for key, inner in value.items()}
+            return {key: inner for key, inner in shown.items() if inner not in (None, "", {}, [])}
         if isinstance(value, tuple):
             return [plain(inner) for inner in value]
         if isinstance(value, SecretStr):
@@ -297,6 +433,11 @@ def secrets(config: Config) -> Iterator[str]:
         password = urlsplit(config.storage.ledger.get_secret_value()).password or ""
         yield password
         yield unquote(password)
+
+
+def _is_local(host: str) -> bool:
+    """Whether it is this machine: by name, by address, or by the folder of a socket."""
+    return host in _THIS_MACHINE or host.startswith("/")
 
 
 def _secret(value: SecretStr | None, file: Path | None, base: Path) -> str:

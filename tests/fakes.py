@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from opsjobs.errors import QueryRejected, SourceError
+from opsjobs.errors import QueryRejected, SourceError, TimedOut
 from opsjobs.http import Deadline
 from opsjobs.model import Answer, Sample, Series
-from opsjobs.sources import Question
+from opsjobs.sources import PostgresFacts, Question, RedisFacts
 
 _LOOKBACK = 300
 _NAME = re.compile(r"[A-Za-z_:][\w:]*")
@@ -52,3 +52,37 @@ class FakeMetrics:
             return None
         finite = recent[-1] == recent[-1] and abs(recent[-1]) != float("inf")
         return Sample(time, recent[-1] if finite else None)
+
+
+class FakePostgres:
+    """A PostgreSQL that says what it was given, or fails as it was told to."""
+
+    name = "PostgreSQL"
+
+    def __init__(self, answer: PostgresFacts | SourceError) -> None:
+        self.answer = answer
+
+    def facts(self, deadline: Deadline) -> PostgresFacts:
+        """What it was given, when there is time."""
+        if not deadline.left:
+            raise TimedOut("PostgreSQL did not answer in time", advice="Raise its timeout.")
+        if isinstance(self.answer, SourceError):
+            raise self.answer
+        return self.answer
+
+
+class FakeRedis:
+    """A Redis that says what it was given, or fails as it was told to."""
+
+    name = "Redis"
+
+    def __init__(self, answer: RedisFacts | SourceError) -> None:
+        self.answer = answer
+
+    def facts(self, deadline: Deadline) -> RedisFacts:
+        """What it was given, when there is time."""
+        if not deadline.left:
+            raise TimedOut("Redis did not answer in time", advice="Raise its timeout.")
+        if isinstance(self.answer, SourceError):
+            raise self.answer
+        return self.answer

@@ -10,6 +10,7 @@
     bands.py        whether a value is what its weekday usually brings
     forecast.py     when something is full, with an interval
     situation.py    all of that as one value
+    databases.py    what PostgreSQL and Redis say of themselves -> rows and findings
     findings.py     what needs a person, one finding for each cause
     verdict.py      the report in one sentence, and what it could not see
 

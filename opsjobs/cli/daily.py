@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from opsjobs.errors import OpsjobsError
 if TYPE_CHECKING:
     from opsjobs.log import Redactor
     from opsjobs.runner import Finished
+    from opsjobs.sources.postgres import Postgres
+    from opsjobs.sources.redis import Redis
 
 _PARTIAL = 3
 _REMEMBERED = 28
@@ -96,7 +99,9 @@ def report_on(
     server = config.connection(connection.prometheus, f"systems.{name}.prometheus", here.base)
     for secret in server.secrets:
         here.redactor.add(secret)
-    with here.desk(out, connection.recipients if send else ()) as desk, Prometheus(server) as metrics:
+    with ExitStack() as stack:
+        desk = stack.enter_context(here.desk(out, connection.recipients if send else ()))
+        metrics = stack.enter_context(Prometheus(server))
         work = Context(
             name=name,
             system=system,
@@ -106,9 +111,35 @@ def report_on(
             deadline=Deadline(config.RUN_SECONDS),
             grafana=connection.links.grafana or "",
             runbooks=connection.links.runbooks or "",
+            postgresql=_postgresql(here, name, stack),
+            redis=_redis(here, name, stack),
             past=desk.ledger.past(name, day, _REMEMBERED),
         )
         return execute("daily", work, desk)
+
+
+def _postgresql(here: Setting, name: str, stack: ExitStack) -> Postgres | None:
+    from opsjobs import config  # noqa: PLC0415 - slow to import
+    from opsjobs.sources.postgres import Postgres  # noqa: PLC0415 - as above
+
+    server = here.config.systems[name].postgresql
+    if server is None:
+        return None
+    connection = config.postgresql_connection(server, f"systems.{name}.postgresql", here.base)
+    here.redactor.add(connection.password)
+    return stack.enter_context(Postgres(connection))
+
+
+def _redis(here: Setting, name: str, stack: ExitStack) -> Redis | None:
+    from opsjobs import config  # noqa: PLC0415 - slow to import
+    from opsjobs.sources.redis import Redis  # noqa: PLC0415 - as above
+
+    server = here.config.systems[name].redis
+    if server is None:
+        return None
+    connection = config.redis_connection(server, f"systems.{name}.redis", here.base)
+    here.redactor.add(connection.password)
+    return stack.enter_context(Redis(connection))
 
 
 def _document(finished: Finished) -> dict[str, object]:

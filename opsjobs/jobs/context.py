@@ -9,7 +9,7 @@ from datetime import date, datetime
 from opsjobs.http import Deadline
 from opsjobs.model import IndicatorResult
 from opsjobs.report.document import Report
-from opsjobs.sources import Metrics
+from opsjobs.sources import KeyValueStore, Metrics, RelationalDatabase
 from opsjobs.system import System
 
 
@@ -29,6 +29,8 @@ class Context:
     """The address of Grafana, without a slash at its end; empty when it is not known."""
     runbooks: str = ""
     """The page with the runbooks; empty when it is not known."""
+    postgresql: RelationalDatabase | None = None
+    redis: KeyValueStore | None = None
     past: Mapping[str, Mapping[date, float]] = field(default_factory=dict)
     """Values of earlier days by indicator and local day, each of a whole day and of the quality ok.
 

@@ -8,10 +8,11 @@ from datetime import UTC, date, timedelta
 from zoneinfo import ZoneInfo
 
 from opsjobs import promql
-from opsjobs.analysis import alerts, bands, components, findings, forecast, indicators, verdict
+from opsjobs.analysis import alerts, bands, components, databases, findings, forecast, indicators, verdict
+from opsjobs.analysis.databases import DatabaseResult
 from opsjobs.analysis.situation import Situation
 from opsjobs.analysis.trust import Days, Surroundings
-from opsjobs.errors import UsageError
+from opsjobs.errors import SourceError, UsageError
 from opsjobs.jobs import sections
 from opsjobs.jobs.context import Context, Result
 from opsjobs.jobs.inquiry import Inquiry, earlier_values, evidence, inquire
@@ -49,7 +50,9 @@ def run(context: Context) -> Result:
         asked=len(inquiry.questions),
         runbooks={name: _runbook(context, spec.runbook) for name, spec in context.system.components.items()},
     )
-    found = findings.find(situation)
+    servers = tuple(_servers(context))
+    told = [*findings.find(situation), *(finding for server in servers for finding in server.findings)]
+    found = tuple(sorted(told, key=lambda finding: -finding.status.rank))
     gaps = verdict.gaps(found)
     report = Report(
         job="daily",
@@ -67,14 +70,34 @@ def run(context: Context) -> Result:
         verdict=verdict.verdict(situation, found),
         tally=tuple(sections.tally(rows, results)),
         findings=found,
-        sections=tuple(
-            sections.sections(days, rows, results, fired, asides=asides, causes=causes, over=_is_over(context, days))
+        sections=(
+            *sections.sections(days, rows, results, fired, asides=asides, causes=causes, over=_is_over(context, days)),
+            *sections.servers(servers, days.zone),
         ),
         gaps=gaps,
         evidence=tuple(evidence(context, inquiry, rows, results)),
     )
     # The values of a day that goes on are not those that later days are compared with.
     return Result(report=report, indicators=results if report.over else ())
+
+
+def _servers(context: Context) -> Iterator[DatabaseResult]:
+    """What the databases that are configured say of themselves now, each judged or the gap that it leaves."""
+    for name, source, judge in (
+        ("postgresql", context.postgresql, databases.postgresql),
+        ("redis", context.redis, databases.redis),
+    ):
+        if source is None:
+            continue
+        spec = context.system.components.get(name)
+        team = _team(context, spec.team) if spec else Team(name="")
+        runbook = _runbook(context, spec.runbook) if spec else ""
+        try:
+            facts = source.facts(context.deadline)
+        except SourceError as error:
+            yield judge(error, team=team, runbook=runbook)
+        else:
+            yield judge(facts, team=team, runbook=runbook)  # type: ignore[arg-type]  # each judges its own facts
 
 
 def _days(context: Context) -> Days:

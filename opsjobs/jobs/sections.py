@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from itertools import groupby
 
 from opsjobs.analysis import alerts, changes
 from opsjobs.analysis.alerts import AlertHistory, AlertResult
 from opsjobs.analysis.changes import Change
+from opsjobs.analysis.databases import DatabaseResult
 from opsjobs.analysis.trust import Days
 from opsjobs.model import ComponentResult, IndicatorResult, Quality, Status
 from opsjobs.report.document import (
@@ -22,9 +24,11 @@ from opsjobs.report.document import (
     IndicatorTable,
     Section,
     Spell,
+    StateRow,
+    StateTable,
 )
 from opsjobs.report.pictures import picture
-from opsjobs.words import measured, percent
+from opsjobs.words import clock, measured, percent
 
 _OTHERS = 5
 """How many that did not move much are told with those that did."""
@@ -94,6 +98,17 @@ def sections(
         notes = {row.id: asides[row.id].words for row in rows_of_group if row.id in asides}
         blocks = (IndicatorTable(rows=rows_of_group, notes=notes),)
         yield Section(id=f"group-{group.lower().replace(' ', '-')}", title=group, blocks=blocks)
+
+
+def servers(results: Sequence[DatabaseResult], zone: tzinfo) -> Iterator[Section]:
+    """A section for each database that answered: it speaks of the moment when it was asked, not of the day."""
+    for result in results:
+        if result.rows:
+            rows = tuple(
+                StateRow(title=row.title, value=row.value, status=row.status, reason=row.reason) for row in result.rows
+            )
+            note = f"As it was at {clock(result.at, zone)}, when it was asked." if result.at else ""
+            yield Section(id=result.id, title=result.title, note=note, blocks=(StateTable(rows=rows),))
 
 
 def _changes(

@@ -34,6 +34,8 @@ from opsjobs.report.document import (
     IndicatorTable,
     Report,
     Section,
+    StateRow,
+    StateTable,
 )
 
 SCHEMA = 1
@@ -112,6 +114,8 @@ def _block(block: Block, zone: tzinfo) -> Json:
         return {"kind": "alerts", "alerts": rows, "earlier": earlier}
     if isinstance(block, Changes):
         return {"kind": "changes", "changes": [_change(row) for row in block.rows]}
+    if isinstance(block, StateTable):
+        return {"kind": "states", "states": [_state(row) for row in block.rows]}
     return {"kind": "charts", "charts": [_chart(chart, zone) for chart in block.charts]}
 
 
@@ -181,6 +185,10 @@ def _component(row: ComponentResult, zone: tzinfo) -> Json:
         "team": _team(row.team),
         "runbook": row.runbook,
     }
+
+
+def _state(row: StateRow) -> Json:
+    return {"title": row.title, "value": row.value, "status": row.status.name, "reason": row.reason}
 
 
 def _change(row: ChangeRow) -> Json:

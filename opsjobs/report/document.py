@@ -132,7 +132,24 @@ class Changes:
     rows: tuple[ChangeRow, ...]
 
 
-Block = IndicatorTable | ComponentTable | Charts | AlertTable | Changes
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StateRow:
+    """One thing that a server says of itself, in words, and how it is."""
+
+    title: str
+    value: str
+    status: Status
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StateTable:
+    """What a server says of itself at one moment."""
+
+    rows: tuple[StateRow, ...]
+
+
+Block = IndicatorTable | ComponentTable | Charts | AlertTable | Changes | StateTable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from opsjobs import words
 from opsjobs.model import Evidence, IndicatorResult, Quality, Status
 from opsjobs.report import charts, filters, hygiene, sparks
-from opsjobs.report.document import AlertTable, Changes, Charts, ComponentTable, IndicatorTable, Report
+from opsjobs.report.document import AlertTable, Changes, Charts, ComponentTable, IndicatorTable, Report, StateTable
 
 Row = TypeVar("Row")
 
@@ -70,6 +70,7 @@ def environment() -> Environment:
     made.tests["components"] = lambda block: isinstance(block, ComponentTable)
     made.tests["alerts"] = lambda block: isinstance(block, AlertTable)
     made.tests["changes"] = lambda block: isinstance(block, Changes)
+    made.tests["states"] = lambda block: isinstance(block, StateTable)
     made.tests["charts"] = lambda block: isinstance(block, Charts)
     made.globals["OK"] = Status.OK
     made.globals["NOT_JUDGED"] = filters.NOT_JUDGED

@@ -23,6 +23,8 @@ from opsjobs.report.document import (
     IndicatorTable,
     Report,
     Section,
+    StateRow,
+    StateTable,
 )
 
 WIDTH = 96
@@ -107,6 +109,8 @@ def _section(section: Section, report: Report, zone: tzinfo) -> list[str]:
             lines += _alerts(block, report, zone)
         elif isinstance(block, Changes):
             lines += ["", *(line for row in block.rows for line in _change(row))]
+        elif isinstance(block, StateTable):
+            lines += _states(block)
     return lines
 
 
@@ -166,6 +170,17 @@ def _components(block: ComponentTable) -> list[str]:
     shown, hidden = hygiene.shortlist(block.rows, lambda row: row.status.rank)
     headers = ("Component", "Member", "Status", "Up", "Measured")
     return ["", *_table(headers, shown, cells, aside, right=(3, 4)), *_more(hidden)]
+
+
+def _states(block: StateTable) -> list[str]:
+    def cells(row: StateRow) -> tuple[str, ...]:
+        return row.title, row.value, row.status.name
+
+    def aside(row: StateRow) -> list[str]:
+        return _wrap("    " + row.reason, "    ") if row.reason else []
+
+    shown, hidden = hygiene.shortlist(block.rows, lambda row: row.status.rank)
+    return ["", *_table(("What", "Value", "Status"), shown, cells, aside), *_more(hidden)]
 
 
 def _alerts(block: AlertTable, report: Report, zone: tzinfo) -> list[str]:

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the contract suites."""
+"""A real PostgreSQL and a real Redis for the contract suites."""
 
 import os
 import pwd
@@ -7,10 +7,15 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
+import redis
+
+SUPERUSER_PASSWORD = "canary-of-the-superuser"
 
 
 def _programs():
@@ -21,9 +26,18 @@ def _programs():
     return versions[-1].parent if versions else None
 
 
-@pytest.fixture(scope="session")
-def postgresql_server():
-    """A cluster of its own on a free port, run by another user where this one is root; gone afterwards."""
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def postgresql(settings=(), *, authentication="trust", files=None, superuser="opsjobs"):
+    """A cluster of its own on a free port, run by another user where this one is root; gone afterwards.
+
+    Gives its URL and its process. `files` are put beside the data, readable by the server alone.
+    """
     programs = _programs()
     if programs is None:
         if os.environ.get("CI") == "true":
@@ -33,27 +47,30 @@ def postgresql_server():
         data = Path(folder) / "data"
         user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         own = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+        for name, content in {"password": SUPERUSER_PASSWORD.encode(), **(files or {})}.items():
+            path = Path(folder) / name
+            path.write_bytes(content)
+            path.chmod(0o600)
+            if user:
+                os.chown(path, user.pw_uid, user.pw_gid)
         if user:
             os.chown(folder, user.pw_uid, user.pw_gid)
-        subprocess.run(
-            [programs / "initdb", "-D", data, "-U", "opsjobs", "-A", "trust", "-E", "UTF8", "--no-sync"],
-            check=True,
-            capture_output=True,
-            cwd=folder,
-            **own,
-        )
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        initdb = [programs / "initdb", "-D", data, "-U", superuser, "-A", authentication, "-E", "UTF8", "--no-sync"]
+        if authentication != "trust":
+            initdb.append(f"--pwfile={folder}/password")
+        subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **own)
+        port = free_port()
+        options = [option for setting in settings for option in ("-c", setting.replace("FOLDER", folder))]
         server = subprocess.Popen(
-            [programs / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", folder, "-F"],
+            [programs / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", folder, "-F", *options],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=folder,
             **own,
         )
+        password = "" if authentication == "trust" else f":{SUPERUSER_PASSWORD}"
         try:
-            yield _ready(f"postgresql://opsjobs@127.0.0.1:{port}/postgres", server)
+            yield _ready(f"postgresql://{superuser}{password}@127.0.0.1:{port}/postgres", server), server
         finally:
             server.terminate()
             server.wait(30)
@@ -71,6 +88,13 @@ def _ready(url, server):
     raise AssertionError("PostgreSQL was not ready in 10 s")
 
 
+@pytest.fixture(scope="session")
+def postgresql_server():
+    """The URL of a cluster that lets everybody in."""
+    with postgresql() as (url, _):
+        yield url
+
+
 @pytest.fixture
 def postgresql_url(postgresql_server):
     """An empty database of its own for each test."""
@@ -80,3 +104,69 @@ def postgresql_url(postgresql_server):
     yield postgresql_server.removesuffix("postgres") + name
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """A Redis that runs: where, its process, its folder, and a client that may do everything."""
+
+    port: int
+    process: subprocess.Popen
+    folder: Path
+    client: redis.Redis
+
+
+@contextmanager
+def redis_server(*options, folder=None, password=None, wait=True):
+    """A Redis of its own on a free port, which keeps nothing but what is asked for; gone afterwards."""
+    program = shutil.which("redis-server")
+    if program is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no real Redis: install the package redis-server")
+        pytest.skip("no real Redis: redis-server is not installed")
+    with tempfile.TemporaryDirectory(prefix="opsjobs-redis-", ignore_cleanup_errors=True) as made:
+        where, port = Path(folder or made), free_port()
+        secret = ("--requirepass", password) if password else ()
+        process = subprocess.Popen(
+            [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", where, "--save", "", *secret, *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=where,
+        )
+        client = redis.Redis(host="127.0.0.1", port=port, password=password, decode_responses=True, protocol=2)
+        try:
+            if wait:
+                _pings(client, process)
+            yield RedisServer(port, process, where, client)
+        finally:
+            client.close()
+            process.kill()
+            process.wait(30)
+
+
+def _pings(client, process):
+    for _ in range(200):
+        assert process.poll() is None, "Redis ended while starting"
+        try:
+            client.ping()
+        except redis.RedisError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("Redis was not ready in 10 s")
+
+
+@pytest.fixture(scope="session")
+def redis_shared():
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_real(redis_shared):
+    """A Redis without data, without a limit, and with new statistics."""
+    redis_shared.client.flushall()
+    redis_shared.client.config_set("maxmemory", 0)
+    redis_shared.client.config_set("maxmemory-policy", "noeviction")
+    redis_shared.client.config_resetstat()
+    return redis_shared

@@ -107,7 +107,7 @@ class Shop:
         return answer(lambda _: self.values[name], question.window, question.step)
 
 
-def report(shop=None, canned=None, day=DAY, now=NOW, text=None, past=None):
+def report(shop=None, canned=None, day=DAY, now=NOW, text=None, past=None, **databases):
     metrics = FakeMetrics(canned=canned or shop.answer)
     context = Context(
         name="shop",
@@ -119,6 +119,7 @@ def report(shop=None, canned=None, day=DAY, now=NOW, text=None, past=None):
         grafana="http://grafana.example.com",
         runbooks="https://wiki.example.com/runbooks",
         past=past or {},
+        **databases,
     )
     return daily.run(context)
 
