@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
+from operator import itemgetter
 
 from opsjobs.model import Episode, Outage, Sample, Status, Threshold, Window
 
@@ -45,8 +46,9 @@ def episodes(
         return ()
     found: list[Episode] = []
     for status, limit in ((Status.CRITICAL, threshold.critical), (Status.WARNING, threshold.warning)):
-        for beyond, points in groupby(samples, key=lambda sample, limit=limit: _is_beyond(sample, threshold, limit)):  # type: ignore[misc]
-            run = [(sample.time, sample.value) for sample in points if sample.value is not None]
+        marked = [(_is_beyond(sample, threshold, limit), sample) for sample in samples]
+        for beyond, points in groupby(marked, key=itemgetter(0)):
+            run = [(sample.time, sample.value) for _, sample in points if sample.value is not None]
             if not beyond or (run[-1][0] - run[0][0]) + step < held:
                 continue
             start, last = moment(run[0][0] - step), moment(run[-1][0])

@@ -14,7 +14,7 @@ _NAMED = 3
 def verdict(situation: Situation, findings: Sequence[Finding]) -> str:
     """The first sentence of the report."""
     if situation.silent:
-        return "Nothing is known: Prometheus could not be asked."
+        return "No component and no indicator is known: Prometheus could not be asked."
     if findings:
         noun = "thing needs" if len(findings) == 1 else "things need"
         return f"{len(findings)} {noun} a person: {_listed([finding.title for finding in findings])}."

@@ -196,7 +196,7 @@ def test_a_source_that_can_not_be_asked_is_one_finding_and_a_gap_with_what_to_do
     assert finding.subject == "source:prometheus"
     assert "Connection refused" in finding.detail
     assert gap.advice == "Set the url."
-    assert result.verdict == "Nothing is known: Prometheus could not be asked."
+    assert result.verdict == "No component and no indicator is known: Prometheus could not be asked."
 
 
 def test_credentials_that_are_refused_are_one_finding_too():
