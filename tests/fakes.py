@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from opsjobs.errors import QueryRejected, SourceError, TimedOut
+from opsjobs.facts import PostgresFacts, RedisFacts
 from opsjobs.http import Deadline
 from opsjobs.model import Answer, Sample, Series
-from opsjobs.sources import PostgresFacts, Question, RedisFacts
+from opsjobs.sources import Question
 
 _LOOKBACK = 300
 _NAME = re.compile(r"[A-Za-z_:][\w:]*")

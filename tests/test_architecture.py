@@ -13,6 +13,7 @@ SPINE = {
     # Layer: what it may import. A layer is a top-level module or folder of the package.
     "errors": set(),
     "model": set(),
+    "facts": set(),
     "promql": set(),
     "words": {"model"},
     "log": set(),
@@ -21,8 +22,8 @@ SPINE = {
     "system": {"errors", "model", "promql", "declaration", "vocabulary"},
     "config": {"errors", "model", "declaration", "http", "log", "system"},
     "http": {"errors", "log"},
-    "sources": {"errors", "model", "config", "http", "log"},
-    "analysis": {"errors", "model", "words", "promql", "system", "sources"},
+    "sources": {"errors", "model", "facts", "config", "http", "log"},
+    "analysis": {"errors", "model", "facts", "words", "promql", "system"},
     "report": {"errors", "model", "words"},
     "ledger": {"errors", "model"},
     "archive": {"errors", "model"},

@@ -12,8 +12,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from opsjobs.errors import SourceError
-from opsjobs.model import Finding, Gap, Status, Team
-from opsjobs.sources import (
+from opsjobs.facts import (
     Archiver,
     Blocked,
     Cache,
@@ -29,6 +28,7 @@ from opsjobs.sources import (
     TransactionAge,
     Transactions,
 )
+from opsjobs.model import Finding, Gap, Status, Team
 from opsjobs.words import NO_DATA, limit, percent, quantity, span
 
 CONNECTIONS_WARNING, CONNECTIONS_CRITICAL = 0.80, 0.95

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta
 from zoneinfo import ZoneInfo
 
 from opsjobs import promql
 from opsjobs.analysis import alerts, bands, components, databases, findings, forecast, indicators, verdict
+from opsjobs.analysis.alerts import AlertHistory
 from opsjobs.analysis.databases import DatabaseResult
 from opsjobs.analysis.situation import Situation
 from opsjobs.analysis.trust import Days, Surroundings
@@ -17,15 +18,83 @@ from opsjobs.jobs import sections
 from opsjobs.jobs.context import Context, Result
 from opsjobs.jobs.inquiry import Inquiry, earlier_values, evidence, inquire
 from opsjobs.jobs.sections import Aside
-from opsjobs.model import ComponentResult, IndicatorResult, Status, Team, Window
+from opsjobs.model import ComponentResult, Finding, IndicatorResult, Status, Team, Window
 from opsjobs.report.document import Report
 from opsjobs.system import Indicator
 
 _HOUR = 3600
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observed:
+    """Everything that was found out of a day, before it is said."""
+
+    days: Days
+    over: bool
+    """False while the day goes on."""
+    inquiry: Inquiry
+    components: tuple[ComponentResult, ...]
+    indicators: tuple[IndicatorResult, ...]
+    alerts: AlertHistory
+    servers: tuple[DatabaseResult, ...]
+    situation: Situation
+    findings: tuple[Finding, ...]
+    """The worst first."""
+
+    @property
+    def status(self) -> Status:
+        """The worst of everything."""
+        results = (each.status for part in (self.components, self.indicators) for each in part)
+        return Status.worst([*results, *(finding.status for finding in self.findings)])
+
+
 def run(context: Context) -> Result:
     """Ask everything at once, judge it, and say it. Raises `UsageError` for a day that has not begun."""
+    observed = observe(context)
+    days, results = observed.days, observed.indicators
+    specs = {declared.id: declared.spec for declared in context.system.indicators}
+    causes = {name: spec.explained_by.removeprefix("indicator:") for name, spec in specs.items()}
+    asides = {
+        result.id: aside
+        for result in results
+        if (aside := _aside(context, days, observed.inquiry, result, specs[result.id]))
+    }
+    gaps = verdict.gaps(observed.findings)
+    report = Report(
+        job="daily",
+        system=context.name,
+        system_title=context.system.title,
+        title="Daily report",
+        slot=context.day.isoformat(),
+        window=days.window,
+        zone=context.system.zone,
+        status=observed.status,
+        complete=not gaps,
+        over=observed.over,
+        verdict=verdict.verdict(observed.situation, observed.findings),
+        tally=tuple(sections.tally(observed.components, results)),
+        findings=observed.findings,
+        sections=(
+            *sections.sections(
+                days,
+                observed.components,
+                results,
+                observed.alerts,
+                asides=asides,
+                causes=causes,
+                over=observed.over,
+            ),
+            *sections.servers(observed.servers, days.zone),
+        ),
+        gaps=gaps,
+        evidence=tuple(evidence(context, observed.inquiry, observed.components, results)),
+    )
+    # The values of a day that goes on are not those that later days are compared with.
+    return Result(report=report, indicators=results if report.over else ())
+
+
+def observe(context: Context) -> Observed:
+    """Ask everything at once and judge it. Raises `UsageError` for a day that has not begun."""
     days = _days(context)
     inquiry = inquire(context, days)
     rows = tuple(_components(context, days, inquiry))
@@ -33,11 +102,6 @@ def run(context: Context) -> Result:
     fired = alerts.evaluate(
         inquiry.replies["alerts:day"], inquiry.replies["alerts:before"], inquiry.replies["alerts:rules"], days
     )
-    specs = {declared.id: declared.spec for declared in context.system.indicators}
-    causes = {name: spec.explained_by.removeprefix("indicator:") for name, spec in specs.items()}
-    asides = {
-        result.id: aside for result in results if (aside := _aside(context, days, inquiry, result, specs[result.id]))
-    }
     situation = Situation(
         system=context.system,
         window=days.window,
@@ -52,33 +116,17 @@ def run(context: Context) -> Result:
     )
     servers = tuple(_servers(context))
     told = [*findings.find(situation), *(finding for server in servers for finding in server.findings)]
-    found = tuple(sorted(told, key=lambda finding: -finding.status.rank))
-    gaps = verdict.gaps(found)
-    report = Report(
-        job="daily",
-        system=context.name,
-        system_title=context.system.title,
-        title="Daily report",
-        slot=context.day.isoformat(),
-        window=days.window,
-        zone=context.system.zone,
-        status=Status.worst(
-            [*(row.status for row in rows), *(result.status for result in results), *(each.status for each in found)]
-        ),
-        complete=not gaps,
+    return Observed(
+        days=days,
         over=_is_over(context, days),
-        verdict=verdict.verdict(situation, found),
-        tally=tuple(sections.tally(rows, results)),
-        findings=found,
-        sections=(
-            *sections.sections(days, rows, results, fired, asides=asides, causes=causes, over=_is_over(context, days)),
-            *sections.servers(servers, days.zone),
-        ),
-        gaps=gaps,
-        evidence=tuple(evidence(context, inquiry, rows, results)),
+        inquiry=inquiry,
+        components=rows,
+        indicators=results,
+        alerts=fired,
+        servers=servers,
+        situation=situation,
+        findings=tuple(sorted(told, key=lambda finding: -finding.status.rank)),
     )
-    # The values of a day that goes on are not those that later days are compared with.
-    return Result(report=report, indicators=results if report.over else ())
 
 
 def _servers(context: Context) -> Iterator[DatabaseResult]:

@@ -20,9 +20,7 @@ from psycopg.rows import dict_row
 
 from opsjobs.config import PostgresConnection
 from opsjobs.errors import AccessDenied, BadAnswer, Overloaded, SourceError, TimedOut, Unreachable
-from opsjobs.http import Deadline
-from opsjobs.log import Redactor
-from opsjobs.sources import (
+from opsjobs.facts import (
     Archiver,
     Blocked,
     Cache,
@@ -35,8 +33,10 @@ from opsjobs.sources import (
     Table,
     TransactionAge,
     Transactions,
-    in_time,
 )
+from opsjobs.http import Deadline
+from opsjobs.log import Redactor
+from opsjobs.sources import in_time
 
 Row = dict[str, Any]
 Session = psycopg.Connection[Row]

@@ -14,9 +14,10 @@ from redis.retry import Retry
 
 from opsjobs.config import RedisConnection
 from opsjobs.errors import AccessDenied, BadAnswer, Overloaded, SourceError, TimedOut, Unreachable
+from opsjobs.facts import RedisFacts, RedisReplica
 from opsjobs.http import Deadline
 from opsjobs.log import Redactor
-from opsjobs.sources import RedisFacts, RedisReplica, in_time
+from opsjobs.sources import in_time
 
 _CONNECT_SECONDS = 5.0
 _SHOWN = 300

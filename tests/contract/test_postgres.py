@@ -16,8 +16,7 @@ import trustme
 from opsjobs import config
 from opsjobs.config import PostgresConnection
 from opsjobs.errors import AccessDenied, ConfigError, Overloaded, SourceError, TimedOut, Unreachable
-from opsjobs.http import Deadline
-from opsjobs.sources import (
+from opsjobs.facts import (
     Archiver,
     Cache,
     Connections,
@@ -26,6 +25,7 @@ from opsjobs.sources import (
     TransactionAge,
     Transactions,
 )
+from opsjobs.http import Deadline
 from opsjobs.sources.postgres import QUERIES, Postgres, _Asker
 from tests.contract.conftest import SUPERUSER_PASSWORD, free_port, postgresql
 from tests.fakes import FakePostgres

@@ -15,8 +15,8 @@ import trustme
 from opsjobs import config
 from opsjobs.config import RedisConnection
 from opsjobs.errors import AccessDenied, BadAnswer, ConfigError, Overloaded, SourceError, TimedOut, Unreachable
+from opsjobs.facts import RedisFacts
 from opsjobs.http import Deadline
-from opsjobs.sources import RedisFacts
 from opsjobs.sources.redis import Redis
 from tests.contract.conftest import free_port, redis_server
 from tests.fakes import FakeRedis

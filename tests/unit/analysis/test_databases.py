@@ -5,8 +5,7 @@ import pytest
 
 from opsjobs.analysis import databases
 from opsjobs.errors import Unreachable
-from opsjobs.model import Status, Team
-from opsjobs.sources import (
+from opsjobs.facts import (
     Archiver,
     Blocked,
     Cache,
@@ -19,6 +18,7 @@ from opsjobs.sources import (
     Table,
     Transactions,
 )
+from opsjobs.model import Status, Team
 from tests.contract.test_postgres import FAKED as POSTGRESQL
 from tests.contract.test_redis import FAKED as REDIS
 

@@ -1,0 +1,247 @@
+"""What a PostgreSQL or a Redis says of itself at one moment: frozen values, standard library only.
+
+Sizes are in bytes, lengths of time in seconds, shares between 0 and 1. What was not said is `None`, never a zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with its indexes and what is stored beside it, in bytes."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Connections:
+    """Client connections against those that a role without privileges may open."""
+
+    used: int
+    usable: int
+    """max_connections without what is reserved for superusers and for roles that may use reserved connections."""
+    by_state: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transactions:
+    """Transactions that are open, those of opsjobs itself left out. Ages are in seconds."""
+
+    longest: float | None
+    """None without an open transaction."""
+    longest_pid: int | None
+    idle: int
+    """How many wait for their client in the middle of a transaction."""
+    longest_idle: float | None
+    """For how long the client of one of them has been silent; None without any."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blocked:
+    """A session that waits for a lock, and who holds it. What it runs is not told."""
+
+    pid: int
+    by: tuple[int, ...]
+    """Process ids; 0 stands for a prepared transaction."""
+    waits_for: str
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cache:
+    """Blocks of the database since its statistics were reset: found in shared buffers, or not."""
+
+    hit: int
+    read: int
+    """From the operating system, which may have had them in its own cache."""
+    since: datetime | None
+    """None where the statistics were never reset."""
+
+    @property
+    def ratio(self) -> float | None:
+        """Share that was found, 0 to 1: hit / (hit + read); None when nothing was asked for."""
+        asked = self.hit + self.read
+        return self.hit / asked if asked else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Statement:
+    """A statement of the database, without its constants, since pg_stat_statements was reset. Times are in seconds."""
+
+    id: str
+    text: str
+    """Empty unless the configuration asks for texts."""
+    calls: int
+    total: float
+    mean: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replica:
+    """Who receives this server's log. None where the server does not know."""
+
+    name: str
+    state: str
+    seconds: float | None
+    size: int | None
+    """Bytes of the log that it has not replayed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Slot:
+    """A replication slot and the bytes of the log that are kept for it; None where none are reserved."""
+
+    name: str
+    active: bool
+    retained: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replication:
+    """The part that a server has in replication."""
+
+    standby: bool
+    streaming: bool
+    """On a standby: whether it is connected to the server that it follows."""
+    behind: float | None
+    """On a standby: seconds since the last transaction that it replayed, 0 when it has replayed all it was sent."""
+    replicas: tuple[Replica, ...] = ()
+    slots: tuple[Slot, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TransactionAge:
+    """How many transactions ago the oldest row that is not frozen may have been written, in the oldest database."""
+
+    database: str
+    age: int
+    freeze_at: int
+    """autovacuum_freeze_max_age: from here on vacuum is forced."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Archiver:
+    """How the archiving of the log goes."""
+
+    on: bool
+    archived: int
+    failed: int
+    last_archived: datetime | None
+    last_failed: datetime | None
+
+    @property
+    def failing(self) -> bool:
+        """Whether it failed after it last succeeded."""
+        return self.last_failed is not None and (self.last_archived is None or self.last_failed > self.last_archived)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PostgresFacts:
+    """What a PostgreSQL said of itself at one moment. A part is None where `missing` has the reason by its name."""
+
+    version: str
+    at: datetime
+    """By the server's own clock."""
+    database: str
+    privileges: tuple[str, ...] = ()
+    """What the role may do beyond looking; not empty only where the configuration allows it."""
+    size: int | None = None
+    """Bytes of the database that is asked."""
+    tables: tuple[Table, ...] | None = None
+    """The largest ten."""
+    connections: Connections | None = None
+    transactions: Transactions | None = None
+    blocked: tuple[Blocked, ...] | None = None
+    cache: Cache | None = None
+    statements: tuple[Statement, ...] | None = None
+    """The five that took the most time in all."""
+    replication: Replication | None = None
+    transaction_age: TransactionAge | None = None
+    archiver: Archiver | None = None
+    missing: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RedisReplica:
+    """Who follows this server."""
+
+    name: str
+    state: str
+    lag: float | None
+    """Seconds since it last acknowledged."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RedisFacts:
+    """What a Redis said of itself at one moment. Whatever it did not say is None; totals are since it started."""
+
+    version: str = ""
+    at: datetime | None = None
+    """By the server's own clock."""
+    encrypted: bool = False
+    uptime: float | None = None
+    """Seconds."""
+    loading: bool | None = None
+    """Whether it still reads its data from the disk, and can neither be used nor judged."""
+    memory: int | None = None
+    """Bytes in use, of which `memory_uncounted` do not count against the limit."""
+    memory_uncounted: int = 0
+    memory_limit: int | None = None
+    """Bytes; 0 means that there is no limit."""
+    policy: str = ""
+    """What happens at the limit: `noeviction` refuses writes."""
+    evicted: int | None = None
+    expired: int | None = None
+    hits: int | None = None
+    misses: int | None = None
+    clients: int | None = None
+    clients_limit: int | None = None
+    rejected: int | None = None
+    """Connections that were refused because there were too many."""
+    keys: int | None = None
+    slow: int | None = None
+    """Entries of the slow log."""
+    bgsave_ok: bool | None = None
+    """How the last save of a snapshot ended."""
+    bgsave_age: float | None = None
+    """Seconds since the last one that ended well, or since the start where there was none."""
+    changes: int | None = None
+    """Writes since then."""
+    aof: bool | None = None
+    """Whether each write is logged."""
+    aof_ok: bool | None = None
+    """How the last write to that log, and its last rewriting, ended."""
+    role: str = ""
+    """`master` or `slave`."""
+    link_up: bool | None = None
+    """On a replica: whether it is connected to the server that it follows."""
+    link_down: float | None = None
+    """On a replica: seconds for which it has not been."""
+    link_silent: float | None = None
+    """On a replica: seconds since it last heard of that server."""
+    replicas: tuple[RedisReplica, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    """Why a part could not be asked, by its name."""
+
+    @property
+    def memory_ratio(self) -> float | None:
+        """Share of the limit that is in use, as Redis itself counts before it evicts; None without a limit."""
+        if self.memory is None or not self.memory_limit:
+            return None
+        return max(0, self.memory - self.memory_uncounted) / self.memory_limit
+
+    @property
+    def hit_ratio(self) -> float | None:
+        """Share of the reads that found their key: hits / (hits + misses); None when nothing was read."""
+        if self.hits is None or self.misses is None:
+            return None
+        asked = self.hits + self.misses
+        return self.hits / asked if asked else None
