@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +20,7 @@ from opsjobs.declaration import Declared, FromEnvironment, did_you_mean, load
 from opsjobs.errors import ConfigError, Fault, UsageError
 from opsjobs.http import Connection
 from opsjobs.log import MASK
-from opsjobs.system import System
+from opsjobs.system import Store, System
 
 _SPACE = 0x20
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
@@ -241,6 +241,8 @@ class SystemConnection(Declared):
     prometheus: PrometheusServer = PrometheusServer()
     postgresql: PostgresServer | None = None
     redis: RedisServer | None = None
+    indicators_from: Store = "prometheus"
+    """Which store is asked for those indicators that the profile can take from several."""
     links: Links = Links()
     recipients: tuple[Address, ...] = ()
     """Who gets the daily report by mail; needs delivery.email."""
@@ -340,7 +342,12 @@ def read(path: Path, environment: Mapping[str, str]) -> Config:
 
 def profile(config: Config, name: str, base: Path) -> System:
     """The profile of a system; paths are relative to `base`. Raises `ConfigError`."""
-    return system.read(config.systems[name].profile or name, base)
+    connection = config.systems[name]
+    found = system.read(connection.profile or name, base).preferring(connection.indicators_from)
+    faults = list(_unreachable(found, name, connection))
+    if faults:
+        raise ConfigError(faults)
+    return found
 
 
 def connection(server: PrometheusServer, key: str, base: Path) -> Connection:
@@ -435,6 +442,15 @@ def secrets(config: Config) -> Iterator[str]:
         yield unquote(password)
 
 
+def _unreachable(found: System, name: str, connection: SystemConnection) -> Iterator[Fault]:
+    """The stores from which indicators come and that are not configured."""
+    for store, server in (("postgresql", connection.postgresql), ("redis", connection.redis)):
+        waiting = [declared.id for declared in found.indicators if declared.spec.store == store]
+        if waiting and server is None:
+            message = f"the indicator '{waiting[0]}' comes from it: say where it is"
+            yield Fault(file="", line=None, path=f"systems.{name}.{store}", message=message)
+
+
 def _is_local(host: str) -> bool:
     """Whether it is this machine: by name, by address, or by the folder of a socket."""
     return host in _THIS_MACHINE or host.startswith("/")
@@ -457,6 +473,6 @@ def _profile_faults(config: Config, path: Path) -> Iterator[Fault]:
             profile(config, name, path.parent)
         except ConfigError as error:
             if error.faults:
-                yield from error.faults
+                yield from (replace(fault, file=fault.file or str(path)) for fault in error.faults)
             else:
                 yield Fault(file=str(path), line=None, path=f"systems.{name}.profile", message=error.message)

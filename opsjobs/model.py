@@ -242,6 +242,8 @@ class IndicatorResult:
     description: str = ""
     dashboard: str = ""
     runbook: str = ""
+    store: str = "prometheus"
+    """Where it comes from: `prometheus`, `postgresql` or `redis`."""
 
     @property
     def judged(self) -> bool:

@@ -18,7 +18,9 @@ from opsjobs.vocabulary import (
     DashboardName,
     HeldFor,
     Query,
+    RedisCommand,
     Selection,
+    Sql,
     Step,
     Subject,
     TeamName,
@@ -28,6 +30,12 @@ from opsjobs.vocabulary import (
     names,
     seconds,
 )
+
+Store = Literal["prometheus", "postgresql", "redis"]
+"""Where the number of an indicator comes from."""
+_STATEMENTS = {"postgresql": "sql", "redis": "redis"}
+"""Under which key the statement for a store stands."""
+_DAY = 86400
 
 
 class TeamSpec(Declared):
@@ -69,8 +77,18 @@ class BreakdownSpec(Declared):
 
     by: str
     """The label that names a member."""
-    query: Query
+    query: Query | None = None
     """PromQL with one series for each member; `$step` stands for the length of the day."""
+    sql: Sql | None = None
+    """With one row for each member: who, under the name that `by` says, and how much."""
+    redis: RedisCommand | None = None
+    """ZREVRANGE of a sorted set whose members they are."""
+
+    @model_validator(mode="after")
+    def _some_way_to_ask(self) -> BreakdownSpec:
+        if not (self.query or self.sql or self.redis):
+            raise ValueError("give a query, sql or redis")
+        return self
 
 
 class DashboardSpec(Declared):
@@ -91,6 +109,13 @@ class Indicator(Declared):
     numerator: Query | None = None
     """With `denominator` in place of `query`: the day's value is sum over sum, not a mean of ratios."""
     denominator: Query | None = None
+    sql: Sql | None = None
+    """SQL with one row of one number for the window from `:start` to `:end`, or for the local date `:day`.
+
+    Beside a query, it is what the same is asked by where the configuration prefers PostgreSQL.
+    """
+    redis: RedisCommand | None = None
+    """A Redis command that gives the number of a `{day}`; preferred in the same way."""
     unit: Unit
     healthy: Direction
     """On which side of its limits a healthy value lies."""
@@ -125,7 +150,11 @@ class Indicator(Declared):
             if "summary" in self.model_fields_set and self.summary != "ratio":
                 raise ValueError("with numerator and denominator, the summary is 'ratio'")
             return self
-        raise ValueError("give either query, or numerator and denominator")
+        if not any(parts) and (self.sql or self.redis):
+            if self.held_for:
+                raise ValueError("'for' needs points within a day, which sql and redis do not give")
+            return self
+        raise ValueError("give either query, or numerator and denominator; or sql, or redis")
 
     @model_validator(mode="after")
     def _limits_in_order(self) -> Indicator:
@@ -136,9 +165,44 @@ class Indicator(Declared):
         return self
 
     @property
+    def store(self) -> Store:
+        """Whom it is asked of."""
+        if self.query is not None or self.numerator is not None:
+            return "prometheus"
+        return "postgresql" if self.sql else "redis"
+
+    @property
+    def statement(self) -> str:
+        """What a database is asked; empty where Prometheus is."""
+        return (getattr(self, _STATEMENTS[self.store]) or "") if self.store in _STATEMENTS else ""
+
+    @property
+    def broken_down(self) -> str:
+        """What the same store is asked for the members; empty without a breakdown."""
+        return getattr(self.breakdown, _STATEMENTS.get(self.store, "query"), None) or ""
+
+    @property
     def step_seconds(self) -> int:
-        """The step in seconds."""
-        return seconds(self.step)
+        """The step in seconds: a day where a database gives one number for each."""
+        return seconds(self.step) if self.store == "prometheus" else _DAY
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The series that it reads from Prometheus."""
+        return promql.metrics(self.promql) if self.store == "prometheus" else ()
+
+    @property
+    def lookback(self) -> float:
+        """How many seconds back its PromQL reads."""
+        return promql.lookback(self.promql) if self.store == "prometheus" else 0.0
+
+    def preferring(self, store: Store) -> Indicator:
+        """The same, asked of that store where it says how."""
+        key = _STATEMENTS.get(store, "")
+        if not key or self.store == store or not getattr(self, key):
+            return self
+        others = {"query", "numerator", "denominator", *_STATEMENTS.values()} - {key}
+        return self.model_copy(update={**dict.fromkeys(others), "held_for": None})
 
     @property
     def held_seconds(self) -> int | None:
@@ -148,11 +212,11 @@ class Indicator(Declared):
     @property
     def method(self) -> str:
         """How the points become a value: `summary`, or `ratio` where there are two parts."""
-        return "ratio" if self.query is None else self.summary
+        return "ratio" if self.numerator is not None else self.summary
 
     @property
     def promql(self) -> str:
-        """The one query that is sent, its step filled in; a ratio asks for both of its parts at once."""
+        """The one query that is sent to Prometheus, its step filled in; a ratio asks for both of its parts at once."""
         if self.query is not None:
             return promql.at_step(self.query, self.step_seconds)
         numerator, denominator = self.numerator or "", self.denominator or ""
@@ -217,6 +281,16 @@ class System(Declared):
                     key: getattr(group, key) for key in ("team", "dashboard", "runbook") if not getattr(spec, key)
                 }
                 yield DeclaredIndicator(name, group.title, spec.model_copy(update=inherited))
+
+    def preferring(self, store: Store) -> System:
+        """The same system, each indicator asked of that store where it says how."""
+        groups = {
+            name: group.model_copy(
+                update={"indicators": {key: spec.preferring(store) for key, spec in group.indicators.items()}}
+            )
+            for name, group in self.groups.items()
+        }
+        return self.model_copy(update={"groups": groups})
 
     def family(self, series: str) -> str | None:
         """The declared metric that a series name belongs to, or None when it is not declared."""

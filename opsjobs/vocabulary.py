@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, ValidationInfo
 
-from opsjobs import promql
+from opsjobs import promql, statements
 from opsjobs.declaration import did_you_mean
 
 _UNITS = {"seconds", "bytes", "ratio", "count", "per_second"}
@@ -103,6 +103,8 @@ def _declared(kind: str, name: str, info: ValidationInfo) -> None:
         raise ValueError(f"'{name}' is not declared under {kind}{did_you_mean(name, known)}")
 
 
+Sql = Annotated[str, AfterValidator(statements.check_sql)]
+RedisCommand = Annotated[str, AfterValidator(statements.check_redis)]
 Query = Annotated[str, AfterValidator(_query)]
 Selection = Annotated[str, AfterValidator(_query), AfterValidator(_without_step)]
 TeamName = Annotated[str, _reference("teams")]

@@ -60,8 +60,22 @@ class FakePostgres:
 
     name = "PostgreSQL"
 
-    def __init__(self, answer: PostgresFacts | SourceError) -> None:
+    def __init__(
+        self,
+        answer: PostgresFacts | SourceError,
+        canned: Callable[[Question], Answer | SourceError] = lambda _: Answer(),
+    ) -> None:
         self.answer = answer
+        self.canned = canned
+        self.asked: list[Question] = []
+
+    def figures(self, questions: Sequence[Question], deadline: Deadline) -> list[Answer | SourceError]:
+        """What is canned for each, as far as there is time and somebody to ask."""
+        late = TimedOut("PostgreSQL did not answer in time", advice="Raise its timeout.")
+        self.asked += questions
+        if isinstance(self.answer, SourceError):
+            return [self.answer] * len(questions)
+        return [self.canned(question) if deadline.left else late for question in questions]
 
     def facts(self, deadline: Deadline) -> PostgresFacts:
         """What it was given, when there is time."""
@@ -77,8 +91,22 @@ class FakeRedis:
 
     name = "Redis"
 
-    def __init__(self, answer: RedisFacts | SourceError) -> None:
+    def __init__(
+        self,
+        answer: RedisFacts | SourceError,
+        canned: Callable[[Question], Answer | SourceError] = lambda _: Answer(),
+    ) -> None:
         self.answer = answer
+        self.canned = canned
+        self.asked: list[Question] = []
+
+    def figures(self, questions: Sequence[Question], deadline: Deadline) -> list[Answer | SourceError]:
+        """What is canned for each, as far as there is time and somebody to ask."""
+        late = TimedOut("Redis did not answer in time", advice="Raise its timeout.")
+        self.asked += questions
+        if isinstance(self.answer, SourceError):
+            return [self.answer] * len(questions)
+        return [self.canned(question) if deadline.left else late for question in questions]
 
     def facts(self, deadline: Deadline) -> RedisFacts:
         """What it was given, when there is time."""

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from opsjobs import system, vocabulary
 from opsjobs.cli import cli
@@ -71,10 +72,13 @@ def test_every_yaml_example_is_valid():
                 parse(text, Config, environment={})
             elif "groups:" in text:
                 parse(text, system.System, context=vocabulary.names)
+            elif text.startswith("sales:"):
+                ((_, spec),) = yaml.safe_load(text).items()
+                system.Indicator.model_validate(spec)
             else:
                 assert "truths:" in text, text
             loaded += 1
-    assert loaded >= 4
+    assert loaded >= 5
 
 
 def test_every_runbook_of_the_profile_has_its_section_and_each_section_is_used():

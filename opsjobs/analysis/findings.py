@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from opsjobs import promql, words
+from opsjobs import words
 from opsjobs.analysis import WARNED
 from opsjobs.analysis.situation import Situation
 from opsjobs.errors import SourceError
@@ -23,6 +23,9 @@ from opsjobs.model import (
 )
 from opsjobs.words import clock, span
 
+STORES = {"postgresql": "PostgreSQL", "redis": "Redis"}
+"""The databases from which indicators may come."""
+_UNTOLD = {Quality.ERROR, Quality.EMPTY, Quality.PARTIAL}
 _NAMED = 3
 _SLACK = 600
 """Seconds by which the same hole may begin or end apart in different members."""
@@ -32,11 +35,15 @@ def find(situation: Situation) -> tuple[Finding, ...]:
     """What needs a person, the worst first. What another finding explains is listed in it and nowhere else."""
     blind = _blind(situation.components, situation.window)
     findings = _source(situation, blind)
-    if situation.silent:
-        return tuple(findings.values())
-    findings |= _components(situation, blind)
-    metrics, cause_of = _metrics(situation, findings, blind)
-    findings |= metrics
+    cause_of: dict[str, str] = {}
+    if not situation.silent:
+        findings |= _components(situation, blind)
+        metrics, cause_of = _metrics(situation, findings, blind)
+        findings |= metrics
+    findings |= situation.servers
+    stores, silenced = _stores(situation, findings)
+    findings |= stores
+    cause_of |= silenced
     bad = [result for result in situation.indicators if result.status is not Status.OK]
     own = {
         f"indicator:{result.id}": _indicator(situation, result)
@@ -203,7 +210,7 @@ def _metrics(
         unknown = result.status is Status.UNKNOWN and (silent or holed)
         if not unknown or _blindness(situation, result, blind):
             continue
-        names = missing or promql.metrics(situation.spec(result.id).promql)
+        names = missing or situation.spec(result.id).metrics
         family = situation.system.family(names[0]) or names[0]
         spec = situation.system.metrics.get(family)
         component = f"component:{spec.component}" if spec else ""
@@ -226,6 +233,34 @@ def _metrics(
             ),
         )
     return findings, cause_of
+
+
+def _stores(situation: Situation, findings: Mapping[str, Finding]) -> tuple[dict[str, Finding], dict[str, str]]:
+    """A finding for each database that did not give what it was asked for, and which one explains each indicator.
+
+    One number that is missing is a finding of its own indicator; several are one of the database.
+    """
+    found: dict[str, Finding] = {}
+    cause_of: dict[str, str] = {}
+    for store, title in STORES.items():
+        subject = f"source:{store}"
+        asked = [result for result in situation.indicators if result.store == store]
+        failed = [result for result in asked if result.measurement.quality in _UNTOLD]
+        if not failed or (subject not in findings and len(failed) == 1):
+            continue
+        cause_of |= {result.id: subject for result in failed}
+        if subject not in findings:
+            first = failed[0]
+            found[subject] = Finding(
+                subject=subject,
+                status=Status.UNKNOWN,
+                title=f"{len(failed)} of {len(asked)} indicators from {title} are not known",
+                detail=f"{_capital(first.measurement.reason)}.",
+                advice=_ADVICE["indicator"],
+                team=first.team,
+                runbook=situation.runbooks.get(store, ""),
+            )
+    return found, cause_of
 
 
 def _silence(situation: Situation, series: str) -> str:

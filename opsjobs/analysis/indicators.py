@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from opsjobs import promql
 from opsjobs.analysis import spans
 from opsjobs.analysis.history import STEP, History
 from opsjobs.analysis.trust import ENOUGH, Days, Surroundings, trust
@@ -102,7 +101,7 @@ def evaluate(
         summary=spec.method,
         threshold=spec.threshold,
         measurement=measurement,
-        status=_status(_judged(spec, measurement, over=around.over), episodes),
+        status=_status(judged(spec, measurement, over=around.over), episodes),
         coverage=_coverage(parts.whole, days.window, spec.step_seconds),
         attainment=_attainment(spec, parts.whole, days.window),
         day_before=_compared(spec, known, days.day_before) if whole else None,
@@ -110,7 +109,7 @@ def evaluate(
         series=known.whole,
         holes=holes,
         episodes=episodes,
-        breakdown=_shares(spec, breakdown),
+        breakdown=shares(spec, breakdown),
         breakdown_by=spec.breakdown.by if spec.breakdown else "",
         chart=spec.chart,
         team=team,
@@ -120,7 +119,7 @@ def evaluate(
     )
 
 
-def _judged(spec: Indicator, measurement: Measurement, *, over: bool) -> Status:
+def judged(spec: Indicator, measurement: Measurement, *, over: bool) -> Status:
     """The status of the day's value. A sum of which a part is missing can prove too much, but never too little."""
     status = spec.threshold.evaluate(measurement)
     lower_bound = spec.method == "sum" and (not over or measurement.quality is not Quality.OK)
@@ -154,7 +153,7 @@ def _measure(
 
 def _reaching(spec: Indicator, parts: _Points, history: History) -> _Points:
     """The points for which the query found all the past that it reads; the others would show a rise that never was."""
-    reach, names = promql.lookback(spec.promql), promql.metrics(spec.promql)
+    reach, names = spec.lookback, spec.metrics
     if reach <= max(spec.step_seconds, STEP):
         return parts
     kept = tuple(sample for sample in parts.whole.samples if history.reaches(names, reach, sample.time))
@@ -234,17 +233,17 @@ def _attainment(spec: Indicator, points: Series, window: Window) -> float | None
     return sum(spec.threshold.meets_target(value) is True for value in known) / len(known)
 
 
-def _shares(spec: Indicator, answer: Answer | SourceError | None) -> tuple[Share, ...]:
+def shares(spec: Indicator, answer: Answer | SourceError | None) -> tuple[Share, ...]:
     """The largest members, the largest first."""
     if spec.breakdown is None or answer is None or isinstance(answer, SourceError):
         return ()
-    shares = [
-        Share(series.labels.get(spec.breakdown.by, "(none)"), sample.value)
+    members = [
+        Share(series.labels.get(spec.breakdown.by) or series.labels.get("member", "(none)"), sample.value)
         for series in answer.series
         for sample in series.samples
         if sample.value is not None
     ]
-    return tuple(sorted(shares, key=lambda share: (-share.value, share.name))[:_LARGEST_BREAKDOWN])
+    return tuple(sorted(members, key=lambda share: (-share.value, share.name))[:_LARGEST_BREAKDOWN])
 
 
 def _coverage(points: Series, window: Window, step: int) -> float:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
-from opsjobs import promql
 from opsjobs.errors import SourceError
-from opsjobs.model import ComponentResult, IndicatorResult, Window
+from opsjobs.model import ComponentResult, Finding, IndicatorResult, Window
 from opsjobs.system import Indicator, System
 
 LastSeen = datetime | SourceError | None
@@ -34,6 +33,8 @@ class Situation:
     """How many questions the source was asked."""
     runbooks: Mapping[str, str]
     """Links to the runbooks of components, by the component's name."""
+    servers: Mapping[str, Finding] = field(default_factory=dict)
+    """What databases say of themselves that needs a person, by subject; `source:NAME` is one that said nothing."""
 
     @property
     def silent(self) -> bool:
@@ -46,4 +47,4 @@ class Situation:
 
     def missing(self, indicator: str) -> tuple[str, ...]:
         """The series of an indicator's query that had no samples at the end of the window."""
-        return tuple(name for name in promql.metrics(self.spec(indicator).promql) if name in self.last_seen)
+        return tuple(name for name in self.spec(indicator).metrics if name in self.last_seen)

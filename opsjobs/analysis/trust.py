@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
-from opsjobs import promql
 from opsjobs.analysis import WARNED, spans
 from opsjobs.analysis.history import History
 from opsjobs.model import Answer, Outage, Quality, Sample, Window
@@ -86,8 +85,8 @@ def _weaknesses(
 
 def _short(spec: Indicator, around: Surroundings) -> str:
     """What is missing of the past that the query reads; empty when enough of it is there."""
-    reach, end = promql.lookback(spec.promql), around.days.window.end.timestamp()
-    names = promql.metrics(spec.promql)
+    reach, end = spec.lookback, around.days.window.end.timestamp()
+    names = spec.metrics
     if around.history is None or reach <= spec.step_seconds or around.history.reaches(names, reach, end):
         return ""
     return f"the query reads back {span(reach)}, and only {span(around.history.seconds(names, reach, end))} are there"

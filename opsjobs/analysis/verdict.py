@@ -14,7 +14,10 @@ _NAMED = 3
 def verdict(situation: Situation, findings: Sequence[Finding]) -> str:
     """The first sentence of the report."""
     if situation.silent:
-        return "No component and no indicator is known: Prometheus could not be asked."
+        known = sum(result.measurement.value is not None for result in situation.indicators)
+        few = f"no component and only {known} of {len(situation.indicators)} indicators are known"
+        said = few if known else "no component and no indicator is known"
+        return f"{said[0].upper()}{said[1:]}: Prometheus could not be asked."
     if findings:
         noun = "thing needs" if len(findings) == 1 else "things need"
         return f"{len(findings)} {noun} a person: {_listed([finding.title for finding in findings])}."

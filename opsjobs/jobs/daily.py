@@ -7,8 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta
 from zoneinfo import ZoneInfo
 
-from opsjobs import promql
-from opsjobs.analysis import alerts, bands, components, databases, findings, forecast, indicators, verdict
+from opsjobs.analysis import (
+    alerts,
+    bands,
+    components,
+    figures,
+    findings,
+    forecast,
+    indicators,
+    postgresql,
+    redis,
+    verdict,
+)
 from opsjobs.analysis.alerts import AlertHistory
 from opsjobs.analysis.databases import DatabaseResult
 from opsjobs.analysis.situation import Situation
@@ -87,7 +97,7 @@ def run(context: Context) -> Result:
             *sections.servers(observed.servers, days.zone),
         ),
         gaps=gaps,
-        evidence=tuple(evidence(context, observed.inquiry, observed.components, results)),
+        evidence=tuple(evidence(context, days, observed.inquiry, observed.components, results)),
     )
     # The values of a day that goes on are not those that later days are compared with.
     return Result(report=report, indicators=results if report.over else ())
@@ -102,6 +112,7 @@ def observe(context: Context) -> Observed:
     fired = alerts.evaluate(
         inquiry.replies["alerts:day"], inquiry.replies["alerts:before"], inquiry.replies["alerts:rules"], days
     )
+    servers = tuple(_servers(context))
     situation = Situation(
         system=context.system,
         window=days.window,
@@ -113,9 +124,8 @@ def observe(context: Context) -> Observed:
         warnings=inquiry.warnings,
         asked=len(inquiry.questions),
         runbooks={name: _runbook(context, spec.runbook) for name, spec in context.system.components.items()},
+        servers={finding.subject: finding for server in servers for finding in server.findings},
     )
-    servers = tuple(_servers(context))
-    told = [*findings.find(situation), *(finding for server in servers for finding in server.findings)]
     return Observed(
         days=days,
         over=_is_over(context, days),
@@ -125,15 +135,15 @@ def observe(context: Context) -> Observed:
         alerts=fired,
         servers=servers,
         situation=situation,
-        findings=tuple(sorted(told, key=lambda finding: -finding.status.rank)),
+        findings=findings.find(situation),
     )
 
 
 def _servers(context: Context) -> Iterator[DatabaseResult]:
     """What the databases that are configured say of themselves now, each judged or the gap that it leaves."""
     for name, source, judge in (
-        ("postgresql", context.postgresql, databases.postgresql),
-        ("redis", context.redis, databases.redis),
+        ("postgresql", context.postgresql, postgresql.evaluate),
+        ("redis", context.redis, redis.evaluate),
     ):
         if source is None:
             continue
@@ -206,7 +216,7 @@ def _indicators(
     last_seen, known = inquiry.last_seen, inquiry.history
     for declared in context.system.indicators:
         spec = declared.spec
-        names = promql.metrics(spec.promql)
+        names = spec.metrics
         around = Surroundings(
             days=days,
             over=_is_over(context, days),
@@ -219,15 +229,18 @@ def _indicators(
                 if row.id in _origins(context, names)
             },
         )
-        yield indicators.evaluate(
-            declared,
-            inquiry.replies[f"indicator:{declared.id}"],
-            around,
-            breakdown=inquiry.replies.get(f"breakdown:{declared.id}"),
-            team=_team(context, spec.team),
-            dashboard=_dashboard(context, spec.dashboard),
-            runbook=_runbook(context, spec.runbook),
-        )
+        told = {
+            "team": _team(context, spec.team),
+            "dashboard": _dashboard(context, spec.dashboard),
+            "runbook": _runbook(context, spec.runbook),
+        }
+        name = declared.id
+        if spec.store == "prometheus":
+            reply, members = inquiry.replies[f"indicator:{name}"], inquiry.replies.get(f"breakdown:{name}")
+            yield indicators.evaluate(declared, reply, around, breakdown=members, **told)  # type: ignore[arg-type]
+        else:
+            days_of, members = inquiry.figures.days[name], inquiry.figures.breakdowns.get(name)
+            yield figures.evaluate(declared, days_of, around, breakdown=members, **told)  # type: ignore[arg-type]
 
 
 def _aside(context: Context, days: Days, inquiry: Inquiry, result: IndicatorResult, spec: Indicator) -> Aside | None:

@@ -8,12 +8,16 @@ from datetime import UTC, date, datetime, timedelta
 
 from opsjobs import promql
 from opsjobs.analysis import alerts, components, history, indicators
+from opsjobs.analysis import figures as values
 from opsjobs.analysis.situation import LastSeen
 from opsjobs.analysis.trust import Days
 from opsjobs.errors import QueryRejected, SourceError
+from opsjobs.jobs import figures
 from opsjobs.jobs.context import Context
+from opsjobs.jobs.figures import Asked
 from opsjobs.model import Answer, ComponentResult, Evidence, IndicatorResult, Quality, Status, Window
 from opsjobs.sources import Question, ask_all
+from opsjobs.system import DeclaredIndicator
 
 _HOUR = 3600
 _INVENTORY = "inventory"
@@ -45,6 +49,8 @@ class Inquiry:
 
     questions: Mapping[str, Question]
     replies: Mapping[str, Reply]
+    figures: Asked
+    """What databases said for the indicators that come from them."""
 
     @property
     def last_seen(self) -> dict[str, LastSeen]:
@@ -87,7 +93,7 @@ def inquire(context: Context, days: Days) -> Inquiry:
         later = dict(_last_questions(context, days, inventory)) | dict(_band_questions(context, days, replies))
         questions |= later
         replies |= _asked(context, later)
-    return Inquiry(questions=questions, replies=replies)
+    return Inquiry(questions=questions, replies=replies, figures=figures.ask(context, days))
 
 
 def _questions(context: Context, days: Days) -> Iterator[tuple[str, Question]]:
@@ -95,7 +101,7 @@ def _questions(context: Context, days: Days) -> Iterator[tuple[str, Question]]:
     end = days.window.end
     whole = Window(start=days.week_before.start, end=end)
     yield _INVENTORY, Question(query=_present(_needed(context)), at=end)
-    reach = max((promql.lookback(spec.promql) for _, _, spec in context.system.indicators), default=0)
+    reach = max((spec.lookback for _, _, spec in context.system.indicators), default=0)
     if reach > _HOUR:
         first = (days.week_before, *days.earlier)[-1]
         start = first.start.astimezone(UTC) - timedelta(seconds=reach)
@@ -106,10 +112,10 @@ def _questions(context: Context, days: Days) -> Iterator[tuple[str, Question]]:
         # The line ends before the bracket does: the query may end with a comment.
         before = f"count_over_time(({component.up}\n)[{components.EXPECTED_FROM}:1h])"
         yield f"members:{name}", Question(query=before, at=days.window.start)
-    for name, _, spec in context.system.indicators:
+    for name, _, spec in _measured(context):
         yield f"indicator:{name}", Question(query=spec.promql, at=end, window=whole, step=spec.step_seconds)
-        if spec.breakdown:
-            query = promql.at_step(spec.breakdown.query, int(days.window.seconds))
+        if spec.broken_down:
+            query = promql.at_step(spec.broken_down, int(days.window.seconds))
             yield f"breakdown:{name}", Question(query=query, at=end)
     earlier, slow = alerts.before(days), alerts.WEEK_STEP
     yield "alerts:day", Question(query=alerts.FIRING, at=end, window=days.window, step=alerts.STEP)
@@ -121,7 +127,7 @@ def _band_questions(context: Context, days: Days, replies: Mapping[str, Reply]) 
     """The earlier same weekdays that are not known yet, of indicators that were there a week before."""
     if any(isinstance(reply, SourceError) and not isinstance(reply, QueryRejected) for reply in replies.values()):
         return
-    for name, _, spec in context.system.indicators:
+    for name, _, spec in _measured(context):
         reply, past = replies[f"indicator:{name}"], context.past.get(name, {})
         if isinstance(reply, SourceError) or not any(series.within(days.week_before) for series in reply.series):
             continue
@@ -131,6 +137,11 @@ def _band_questions(context: Context, days: Days, replies: Mapping[str, Reply]) 
                 yield _band(name, window), question
 
 
+def _measured(context: Context) -> Iterator[DeclaredIndicator]:
+    """The indicators that come from the source of metrics."""
+    return (declared for declared in context.system.indicators if declared.spec.store == "prometheus")
+
+
 def _band(indicator: str, window: Window) -> str:
     return f"band:{indicator}:{window.start.date()}"
 
@@ -138,11 +149,15 @@ def _band(indicator: str, window: Window) -> str:
 def earlier_values(context: Context, days: Days, inquiry: Inquiry, result: IndicatorResult) -> dict[date, float]:
     """The values of an indicator on earlier days: those that are remembered, else as the source tells them now."""
     spec = next(declared.spec for declared in context.system.indicators if declared.id == result.id)
-    asked = {
-        window.start.date(): indicators.value_of(spec, inquiry.replies[subject], window, inquiry.history)
-        for window in days.earlier
-        if (subject := _band(result.id, window)) in inquiry.replies
-    }
+    if spec.store == "prometheus":
+        asked = {
+            window.start.date(): indicators.value_of(spec, inquiry.replies[subject], window, inquiry.history)
+            for window in days.earlier
+            if (subject := _band(result.id, window)) in inquiry.replies
+        }
+    else:
+        replies = inquiry.figures.days[result.id]
+        asked = {day.start.date(): values.value_of(replies[day]) for day in days.earlier if day in replies}
     found = {days.week_before.start.date(): result.week_before, **asked}
     return {day: value for day, value in found.items() if value is not None} | dict(context.past.get(result.id, {}))
 
@@ -162,14 +177,14 @@ def _present(names: set[str]) -> str:
 
 
 def _needed(context: Context) -> set[str]:
-    names = {name for _, _, spec in context.system.indicators for name in promql.metrics(spec.promql)}
+    names = {name for _, _, spec in context.system.indicators for name in spec.metrics}
     return names - history.MAY_BE_ABSENT
 
 
 def _far_reaching(context: Context) -> set[str]:
     """The metrics of those queries that read back more than an hour."""
-    specs = (spec for _, _, spec in context.system.indicators if promql.lookback(spec.promql) > _HOUR)
-    return {name for spec in specs for name in promql.metrics(spec.promql)} - history.MAY_BE_ABSENT
+    specs = (spec for _, _, spec in context.system.indicators if spec.lookback > _HOUR)
+    return {name for spec in specs for name in spec.metrics} - history.MAY_BE_ABSENT
 
 
 def _asked(context: Context, questions: Mapping[str, Question]) -> dict[str, Reply]:
@@ -191,7 +206,7 @@ def _newest(answer: Answer) -> datetime | None:
 
 
 def evidence(
-    context: Context, inquiry: Inquiry, rows: Sequence[ComponentResult], results: Sequence[IndicatorResult]
+    context: Context, days: Days, inquiry: Inquiry, rows: Sequence[ComponentResult], results: Sequence[IndicatorResult]
 ) -> Iterator[Evidence]:
     """How each number came about, in the order of the report."""
 
@@ -230,6 +245,9 @@ def evidence(
         yield asked(f"component:{name}", spec.title, "up while 1, down while 0, at each minute", quality, reason=reason)
         yield asked(f"members:{name}", f"{spec.title}: expected members", "seen in the 7 days before")
     for result in results:
+        if result.store != "prometheus":
+            yield from figures.evidence(context, days, inquiry.figures, result)
+            continue
         measurement = result.measurement
         yield asked(
             f"indicator:{result.id}",

@@ -1,8 +1,9 @@
 """ACQUIRE: ask a system, return values of the model or raise a `SourceError` that a person can act on.
 
     prometheus.py   the Prometheus HTTP API, as Thanos, Mimir and VictoriaMetrics speak it too
-    postgres.py     what a PostgreSQL says of itself, in one read-only session
-    redis.py        what a Redis says of itself
+    postgres.py     what a PostgreSQL says of itself, and the figures that are kept in it, in read-only sessions
+    catalog.py      the statements by which it is asked of itself
+    redis.py        what a Redis says of itself, and the figures that are kept in it
     grant.sql       the role with which PostgreSQL is asked: it may look, and no more
 
 A source implements a protocol of this file; a fake implements it too, and both pass the same suite in
@@ -11,18 +12,20 @@ A source implements a protocol of this file; a fake implements it too, and both 
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from opsjobs.errors import SourceError, TimedOut, Unreachable
 from opsjobs.facts import PostgresFacts, RedisFacts
 from opsjobs.http import Deadline
-from opsjobs.model import Answer, Window
+from opsjobs.model import Answer, Sample, Series, Window
 
 Value = TypeVar("Value")
 
@@ -88,26 +91,61 @@ def ask_all(metrics: Metrics, questions: Sequence[Question], deadline: Deadline)
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-class RelationalDatabase(Protocol):
-    """A PostgreSQL that tells how it is."""
+class Figures(Protocol):
+    """Something that keeps numbers of days, and gives them when it is asked in its own language."""
 
     @property
     def name(self) -> str:
         """What people call it."""
+
+    def figures(self, questions: Sequence[Question], deadline: Deadline) -> list[Answer | SourceError]:
+        """The answers in the order of the questions, one sample at the end of each window; none where there is no data.
+
+        A question that fails leaves its error in its place, and so do those for which there was no time.
+        """
+
+
+class RelationalDatabase(Figures, Protocol):
+    """A PostgreSQL that tells how it is, and what is in it."""
 
     def facts(self, deadline: Deadline) -> PostgresFacts:
         """What it says of itself. Raises `SourceError`."""
 
 
-class KeyValueStore(Protocol):
-    """A Redis that tells how it is."""
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
+class KeyValueStore(Figures, Protocol):
+    """A Redis that tells how it is, and what is in it."""
 
     def facts(self, deadline: Deadline) -> RedisFacts:
         """What it says of itself. Raises `SourceError`."""
+
+
+def figure(value: object, at: datetime, **labels: str) -> Series:
+    """A series of one sample from what a driver gave. Raises `ValueError` when it is no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ValueError(f"it gave {type(value).__name__} where a number is due")  # noqa: TRY004 - of a value, not of code
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    return Series(labels=labels, samples=(Sample(at.timestamp(), number if math.isfinite(number) else None),))
+
+
+def each_in_time(
+    questions: Sequence[Question],
+    answers: Callable[[Sequence[Question]], Iterator[Answer | SourceError]],
+    deadline: Deadline,
+    *,
+    late: TimedOut,
+    give_up: Callable[[], None],
+) -> list[Answer | SourceError]:
+    """The answers that came in time, and for the others why they did not."""
+    found: list[Answer | SourceError] = []
+    try:
+        in_time(lambda: found.extend(answers(questions)), deadline, late=late, give_up=give_up)
+    except SourceError as error:
+        # What came before the source failed is as good as ever; the thread may still be at work.
+        found = [*found, *[error] * len(questions)][: len(questions)]
+    return found
 
 
 def in_time(work: Callable[[], Value], deadline: Deadline, *, late: TimedOut, give_up: Callable[[], None]) -> Value:

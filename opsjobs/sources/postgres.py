@@ -1,4 +1,4 @@
-"""What a PostgreSQL says of itself: one read-only session, one statement at a time, each with limits of its own.
+"""What a PostgreSQL says of itself and what is in it: one statement at a time, each with limits of its own.
 
 Version 13 and later. Ask the server itself: a pooler neither takes the session's limits nor is what is asked about.
 """
@@ -9,17 +9,18 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, LiteralString, Self
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, tuple_row
 
+from opsjobs import statements
 from opsjobs.config import PostgresConnection
-from opsjobs.errors import AccessDenied, BadAnswer, Overloaded, SourceError, TimedOut, Unreachable
+from opsjobs.errors import AccessDenied, BadAnswer, Overloaded, QueryRejected, SourceError, TimedOut, Unreachable
 from opsjobs.facts import (
     Archiver,
     Blocked,
@@ -36,7 +37,8 @@ from opsjobs.facts import (
 )
 from opsjobs.http import Deadline
 from opsjobs.log import Redactor
-from opsjobs.sources import in_time
+from opsjobs.model import Answer
+from opsjobs.sources import Question, catalog, each_in_time, figure, in_time
 
 Row = dict[str, Any]
 Session = psycopg.Connection[Row]
@@ -48,173 +50,11 @@ _STATEMENT_SECONDS = 5.0
 _LOCK_SECONDS = 1.0
 _SHOWN = 300
 _TEXT = 200
+_MOST_ROWS = 500
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_STATEMENT_ADVICE = "Correct the statement in the profile; the appendix shows it as it was asked."
 _DATA_STATEMENT = re.compile(r"\s*(select|insert|update|delete|merge|with|values)\b", re.IGNORECASE)
 """Only these are kept without their constants: `ALTER ROLE ... PASSWORD` is kept as it was written."""
-
-# What the role may do beyond looking, itself or by a role that it may become. A superuser is a member of every role.
-PRIVILEGES: LiteralString = """
-SELECT r.rolname::text AS name, r.rolsuper AS "SUPERUSER", r.rolcreaterole AS "CREATEROLE",
-       r.rolcreatedb AS "CREATEDB", r.rolreplication AS "REPLICATION", r.rolbypassrls AS "BYPASSRLS",
-       r.rolname = session_user AS own
-  FROM pg_catalog.pg_roles AS r
- WHERE (pg_has_role(session_user, r.oid, 'MEMBER') OR pg_has_role(current_user, r.oid, 'MEMBER'))
-   AND (r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls
-        OR r.rolname::text = ANY(%(powerful)s::text[]))
- ORDER BY r.rolname <> session_user, r.rolname
-"""
-_ATTRIBUTES = ("CREATEROLE", "CREATEDB", "REPLICATION", "BYPASSRLS")
-_POWERFUL = (
-    "pg_checkpoint",
-    "pg_create_subscription",
-    "pg_execute_server_program",
-    "pg_maintain",
-    "pg_read_server_files",
-    "pg_signal_backend",
-    "pg_write_all_data",
-    "pg_write_server_files",
-)
-
-# Who answers, when, and whether this role sees the sessions of others: without that their columns are NULL, not absent.
-IDENTITY: LiteralString = """
-SELECT current_setting('server_version') AS version, clock_timestamp() AS at, current_database()::text AS database,
-       pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS sees_all
-"""
-
-# Bytes of the database that is asked, with all that belongs to it. Takes no lock.
-SIZE: LiteralString = "SELECT pg_database_size(current_database()) AS size"
-
-# The largest tables with indexes and TOAST. Waits for tables that are locked exclusively, up to the lock timeout.
-TABLES: LiteralString = """
-SELECT name, size
-  FROM (SELECT n.nspname || '.' || c.relname AS name, pg_total_relation_size(c.oid) AS size
-          FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-         WHERE c.relkind IN ('r', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-           AND n.nspname NOT LIKE 'pg\\_t%%') AS sized
- WHERE size IS NOT NULL
- ORDER BY size DESC, name LIMIT %(most)s
-"""
-_TABLES = 10
-
-# Client connections by state, each state with what is usable; reserved_connections is new in version 16.
-CONNECTIONS: LiteralString = """
-SELECT coalesce(a.state, 'starting') AS state, count(a.pid)::int AS sessions,
-       current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-         - coalesce(current_setting('reserved_connections', true), '0')::int AS usable
-  FROM pg_catalog.pg_stat_activity AS a
- WHERE a.backend_type = 'client backend'
- GROUP BY a.state, usable
-"""
-
-# The oldest open transaction of a client, and those whose client is silent in the middle of one.
-TRANSACTIONS: LiteralString = """
-SELECT pid, extract(epoch FROM clock_timestamp() - xact_start)::float8 AS seconds,
-       state LIKE 'idle in transaction%%' AS idle,
-       extract(epoch FROM clock_timestamp() - state_change)::float8 AS silent
-  FROM pg_catalog.pg_stat_activity
- WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() AND backend_type = 'client backend'
- ORDER BY xact_start
-"""
-
-# Sessions that wait for a heavyweight lock and who holds it. `waitstart` is new in version 14, and through JSON it may
-# be absent; before, the wait is at most as long as the statement.
-BLOCKED: LiteralString = """
-SELECT a.pid, pg_blocking_pids(a.pid)::int[] AS by, coalesce(a.wait_event, 'lock') AS waits_for,
-       extract(epoch FROM clock_timestamp()
-         - coalesce(min((to_jsonb(l) ->> 'waitstart')::timestamptz), a.query_start))::float8 AS seconds
-  FROM pg_catalog.pg_stat_activity AS a
-  LEFT JOIN pg_catalog.pg_locks AS l ON l.pid = a.pid AND NOT l.granted
- WHERE a.wait_event_type = 'Lock'
- GROUP BY a.pid, a.wait_event, a.query_start
- ORDER BY seconds DESC NULLS LAST LIMIT 20
-"""
-
-# Blocks found in shared buffers, and those that were not.
-CACHE: LiteralString = """
-SELECT blks_hit AS hit, blks_read AS read, stats_reset AS since
-  FROM pg_catalog.pg_stat_database WHERE datname = current_database()
-"""
-
-# In which schema pg_stat_statements is, if it is.
-STATEMENTS_HOME: LiteralString = """
-SELECT n.nspname::text AS home
-  FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
- WHERE e.extname = 'pg_stat_statements'
-"""
-
-# The statements of this database that took the most time; one that several roles run is one. Times are milliseconds.
-STATEMENTS: LiteralString = """
-SELECT queryid::text AS id, CASE WHEN %(texts)s::bool THEN min(query) ELSE '' END AS text, sum(calls)::bigint AS calls,
-       sum(total_exec_time)::float8 / 1000 AS total,
-       (sum(total_exec_time) / nullif(sum(calls), 0))::float8 / 1000 AS mean
-  FROM {home}.pg_stat_statements
- WHERE dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) AND queryid IS NOT NULL
- GROUP BY queryid ORDER BY total DESC LIMIT %(most)s
-"""
-_STATEMENTS = 5
-
-# Whether this is a standby, and how far behind. A standby that is not connected has always replayed all it was sent.
-STANDBY: LiteralString = """
-SELECT pg_is_in_recovery() AS standby, w.streaming,
-       CASE WHEN NOT pg_is_in_recovery() THEN NULL
-            WHEN w.streaming AND pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
-            ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8 END AS behind
-  FROM (SELECT count(*) FILTER (WHERE status = 'streaming') > 0 AS streaming
-          FROM pg_catalog.pg_stat_wal_receiver) AS w
-"""
-
-# Who receives the log. A replica that has replayed all for a while has no lag in time: NULL means 0 then.
-REPLICAS: LiteralString = """
-SELECT name, state, CASE WHEN seconds IS NULL AND size = 0 THEN 0 ELSE seconds END AS seconds, size
-  FROM (SELECT coalesce(nullif(application_name, ''), pid::text) AS name, coalesce(state, '') AS state,
-               extract(epoch FROM replay_lag)::float8 AS seconds,
-               pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
-                                    ELSE pg_current_wal_lsn() END, replay_lsn)::bigint AS size
-          FROM pg_catalog.pg_stat_replication) AS r
- ORDER BY name
-"""
-
-# Slots and what is kept for them, which is how a replica that is gone fills a disk.
-SLOTS: LiteralString = """
-SELECT slot_name::text AS name, active,
-       pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
-                            ELSE pg_current_wal_lsn() END, restart_lsn)::bigint AS retained
-  FROM pg_catalog.pg_replication_slots ORDER BY slot_name
-"""
-
-# The database whose oldest row was frozen longest ago: transaction ids are reused after 2^31.
-TRANSACTION_AGE: LiteralString = """
-SELECT datname::text AS database, age(datfrozenxid) AS age,
-       current_setting('autovacuum_freeze_max_age')::int AS freeze_at
-  FROM pg_catalog.pg_database ORDER BY age(datfrozenxid) DESC LIMIT 1
-"""
-
-# How the archiving of the log goes.
-ARCHIVER: LiteralString = """
-SELECT current_setting('archive_mode') <> 'off' AS on, archived_count AS archived, failed_count AS failed,
-       last_archived_time AS last_archived, last_failed_time AS last_failed
-  FROM pg_catalog.pg_stat_archiver
-"""
-
-QUERIES: Mapping[str, LiteralString] = MappingProxyType(
-    {
-        "privileges": PRIVILEGES,
-        "identity": IDENTITY,
-        "size": SIZE,
-        "tables": TABLES,
-        "connections": CONNECTIONS,
-        "transactions": TRANSACTIONS,
-        "blocked": BLOCKED,
-        "cache": CACHE,
-        "statements_home": STATEMENTS_HOME,
-        "statements": STATEMENTS,
-        "standby": STANDBY,
-        "replicas": REPLICAS,
-        "slots": SLOTS,
-        "transaction_age": TRANSACTION_AGE,
-        "archiver": ARCHIVER,
-    }
-)
-"""Everything that is ever sent, by name."""
 
 _HIDDEN = "the role may not see other sessions: GRANT pg_monitor TO it"
 _NEED_ALL = frozenset({"connections", "transactions", "blocked", "replication"})
@@ -240,6 +80,75 @@ class Postgres:
         deadline = deadline.within(self.connection.timeout)
         return in_time(lambda: self._facts(deadline), deadline, late=self._timed_out(), give_up=self._give_up)
 
+    def figures(self, questions: Sequence[Question], deadline: Deadline) -> list[Answer | SourceError]:
+        """The numbers that statements give for the windows they are asked of, in the order of the questions.
+
+        A row is a series: its last column is the value, the others are labels by their names. NULL is no data.
+        """
+        deadline = deadline.within(self.connection.timeout)
+        return each_in_time(
+            questions,
+            lambda questions: self._figures(questions, deadline),
+            deadline,
+            late=self._timed_out(),
+            give_up=self._give_up,
+        )
+
+    def _figures(self, questions: Sequence[Question], deadline: Deadline) -> Iterator[Answer | SourceError]:
+        try:
+            # The tables of others are where the role finds them.
+            with self._connected(deadline, search_path=None) as session:
+                self._session = session
+                try:
+                    ask = _Asker(session)
+                    self._may_look(ask)
+                    written_until = _written_until(ask)
+                    for question in questions:
+                        if not deadline.left:
+                            raise self._timed_out()
+                        yield self._figure(session, question, written_until)
+                finally:
+                    self._session = None
+        except psycopg.Error as error:
+            raise self._translated(error) from None
+        except (LookupError, TypeError, AttributeError, _MissingError) as error:
+            raise self._no_postgresql(self._said(f"{type(error).__name__}: {error}")) from None
+
+    def _figure(self, session: Session, question: Question, written_until: datetime | None) -> Answer | SourceError:
+        window = question.window
+        if window is None:
+            raise TypeError("a figure is of a window")
+        known = {**statements.parameters(window), "most": _MOST_ROWS + 1}
+        try:
+            cursor = session.cursor(row_factory=tuple_row)
+            rows = cursor.execute(statements.bound(question.query), known).fetchall()
+            labels = [column.name for column in cursor.description or ()][:-1]
+            series = tuple(
+                figure(value, window.end, **dict(zip(labels, map(_label, names), strict=True)))
+                for *names, value in rows[:_MOST_ROWS]
+                if value is not None
+            )
+        except psycopg.Error as error:
+            if session.closed:
+                raise
+            return self._refused(error)
+        except (TypeError, ValueError) as error:
+            said = "it has a text that is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+            return QueryRejected(f"{self._who}: {said}", advice=_STATEMENT_ADVICE)
+        if len(rows) > _MOST_ROWS:
+            return QueryRejected(f"{self._who}: it gave more than {_MOST_ROWS} rows", advice=_STATEMENT_ADVICE)
+        warnings = () if written_until is None or written_until >= window.end else (_behind(written_until),)
+        return Answer(series=series, warnings=warnings)
+
+    def _refused(self, error: psycopg.Error) -> SourceError:
+        """What the server said to one statement."""
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            advice = f"GRANT SELECT on what it reads TO {self.connection.user}; docs/databases.md shows it."
+            return AccessDenied(f"{self._who}: {self._reason(error)}", advice=advice)
+        if isinstance(error, psycopg.errors.QueryCanceled | psycopg.errors.LockNotAvailable):
+            return TimedOut(f"{self._who}: {self._reason(error)}", advice="Give it an index, or a view that is kept.")
+        return QueryRejected(f"{self._who} rejected it: {self._reason(error)}", advice=_STATEMENT_ADVICE)
+
     def _facts(self, deadline: Deadline) -> PostgresFacts:
         try:
             with self._connected(deadline) as session:
@@ -253,19 +162,20 @@ class Postgres:
         except (LookupError, TypeError, ValueError, AttributeError, _MissingError) as error:
             raise self._no_postgresql(self._said(f"{type(error).__name__}: {error}")) from None
 
-    def _connected(self, deadline: Deadline) -> Session:
+    def _connected(self, deadline: Deadline, search_path: str | None = "pg_catalog") -> Session:
         seconds = deadline.left
         if not seconds:
             raise self._timed_out()
         known = self.connection
-        limits = {
+        limits: dict[str, object] = {
             "default_transaction_read_only": "on",
             "statement_timeout": _milliseconds(min(_STATEMENT_SECONDS, seconds)),
             "lock_timeout": _milliseconds(min(_LOCK_SECONDS, seconds)),
             "idle_in_transaction_session_timeout": _milliseconds(seconds),
-            # Names without a schema mean the server's own, whatever lies in the schemas of others.
-            "search_path": "pg_catalog",
         }
+        if search_path:
+            # Names without a schema mean the server's own, whatever lies in the schemas of others.
+            limits["search_path"] = search_path
         # Keywords and no DSN: what is wrong with a DSN is told by repeating it. Nothing is left to the environment.
         return psycopg.Connection[Row].connect(
             host=known.host,
@@ -289,10 +199,8 @@ class Postgres:
         )
 
     def _collected(self, ask: _Asker, deadline: Deadline) -> PostgresFacts:
-        privileges = _privileges(ask)
-        if privileges and not self.connection.allow_superuser:
-            raise self._too_mighty(privileges)
-        identity = ask.one(IDENTITY)
+        privileges = self._may_look(ask)
+        identity = ask.one(catalog.IDENTITY)
         parts: dict[str, Callable[[_Asker], Any]] = {
             **_PARTS,
             "statements": lambda ask: _statements(ask, texts=self.connection.show_queries),
@@ -323,6 +231,13 @@ class Postgres:
             missing=missing,
             **found,
         )
+
+    def _may_look(self, ask: _Asker) -> tuple[str, ...]:
+        """What the role may do beyond looking, where the configuration allows that."""
+        privileges = _privileges(ask)
+        if privileges and not self.connection.allow_superuser:
+            raise self._too_mighty(privileges)
+        return privileges
 
     def _give_up(self) -> None:
         """End what another thread waits for. Its driver then closes the connection itself."""
@@ -439,8 +354,27 @@ class _Asker:
         raise _MissingError("the server said nothing of it")
 
 
+def _written_until(ask: _Asker) -> datetime | None:
+    """On a standby, until when what was written has arrived; None on a server that is written to itself."""
+    row = ask.one(catalog.STANDBY)
+    if not row["standby"]:
+        return None
+    behind = row["behind"]
+    return ask.one(catalog.IDENTITY)["at"] - timedelta(seconds=behind) if behind is not None else _NEVER
+
+
+def _behind(written_until: datetime) -> str:
+    if written_until == _NEVER:
+        return "the standby does not say until when it has what was written"
+    return f"the standby has only what was written until {written_until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _label(value: object) -> str:
+    return "" if value is None else str(value)[:_TEXT]
+
+
 def _privileges(ask: _Asker) -> tuple[str, ...]:
-    rows = ask.rows(PRIVILEGES, powerful=list(_POWERFUL))
+    rows = ask.rows(catalog.PRIVILEGES, powerful=list(catalog.POWERFUL))
     if any(row["own"] and row["SUPERUSER"] for row in rows):
         # Who may do everything needs no list.
         return ("SUPERUSER",)
@@ -448,22 +382,22 @@ def _privileges(ask: _Asker) -> tuple[str, ...]:
 
 
 def _privilege(row: Row) -> str:
-    said = ", ".join(name for name in ("SUPERUSER", *_ATTRIBUTES) if row[name])
+    said = ", ".join(name for name in ("SUPERUSER", *catalog.ATTRIBUTES) if row[name])
     if row["own"]:
         return said
     return f"member of {row['name']} ({said})" if said else f"member of {row['name']}"
 
 
 def _size(ask: _Asker) -> int:
-    return int(ask.one(SIZE)["size"])
+    return int(ask.one(catalog.SIZE)["size"])
 
 
 def _tables(ask: _Asker) -> tuple[Table, ...]:
-    return tuple(Table(row["name"], row["size"]) for row in ask.rows(TABLES, most=_TABLES))
+    return tuple(Table(row["name"], row["size"]) for row in ask.rows(catalog.TABLES, most=catalog.LARGEST))
 
 
 def _connections(ask: _Asker) -> Connections:
-    rows = ask.rows(CONNECTIONS)
+    rows = ask.rows(catalog.CONNECTIONS)
     if not rows:
         raise _MissingError("the server named no session, not even this one")
     by_state = {row["state"]: row["sessions"] for row in rows}
@@ -471,7 +405,7 @@ def _connections(ask: _Asker) -> Connections:
 
 
 def _transactions(ask: _Asker) -> Transactions:
-    rows = ask.rows(TRANSACTIONS)
+    rows = ask.rows(catalog.TRANSACTIONS)
     silent = [row["silent"] for row in rows if row["idle"]]
     return Transactions(
         longest=max(0.0, rows[0]["seconds"]) if rows else None,
@@ -489,20 +423,20 @@ def _blocked(ask: _Asker) -> tuple[Blocked, ...]:
             waits_for=row["waits_for"],
             seconds=None if row["seconds"] is None else max(0.0, row["seconds"]),
         )
-        for row in ask.rows(BLOCKED)
+        for row in ask.rows(catalog.BLOCKED)
     )
 
 
 def _cache(ask: _Asker) -> Cache:
-    row = ask.one(CACHE)
+    row = ask.one(catalog.CACHE)
     return Cache(hit=row["hit"], read=row["read"], since=_utc(row["since"]))
 
 
 def _statements(ask: _Asker, *, texts: bool) -> tuple[Statement, ...]:
-    homes = ask.rows(STATEMENTS_HOME)
+    homes = ask.rows(catalog.STATEMENTS_HOME)
     if not homes:
         raise _MissingError("the extension pg_stat_statements is not installed in this database")
-    query = sql.SQL(STATEMENTS).format(home=sql.Identifier(homes[0]["home"]))
+    query = sql.SQL(catalog.STATEMENTS).format(home=sql.Identifier(homes[0]["home"]))
     return tuple(
         Statement(
             id=row["id"],
@@ -511,7 +445,7 @@ def _statements(ask: _Asker, *, texts: bool) -> tuple[Statement, ...]:
             total=row["total"],
             mean=row["mean"] or 0.0,
         )
-        for row in ask.rows(query, texts=texts, most=_STATEMENTS)
+        for row in ask.rows(query, texts=texts, most=catalog.SLOWEST)
     )
 
 
@@ -520,22 +454,22 @@ def _text(query: str) -> str:
 
 
 def _replication(ask: _Asker) -> Replication:
-    row = ask.one(STANDBY)
+    row = ask.one(catalog.STANDBY)
     return Replication(
         standby=row["standby"],
         streaming=row["streaming"],
         behind=row["behind"],
-        replicas=tuple(Replica(**each) for each in ask.rows(REPLICAS)),
-        slots=tuple(Slot(**each) for each in ask.rows(SLOTS)),
+        replicas=tuple(Replica(**each) for each in ask.rows(catalog.REPLICAS)),
+        slots=tuple(Slot(**each) for each in ask.rows(catalog.SLOTS)),
     )
 
 
 def _transaction_age(ask: _Asker) -> TransactionAge:
-    return TransactionAge(**ask.one(TRANSACTION_AGE))
+    return TransactionAge(**ask.one(catalog.TRANSACTION_AGE))
 
 
 def _archiver(ask: _Asker) -> Archiver:
-    row = ask.one(ARCHIVER)
+    row = ask.one(catalog.ARCHIVER)
     times = {name: _utc(row[name]) for name in ("last_archived", "last_failed")}
     return Archiver(on=row["on"], archived=row["archived"], failed=row["failed"], **times)
 

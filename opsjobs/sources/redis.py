@@ -1,10 +1,10 @@
-"""What a Redis says of itself: INFO, the length of its slow log, and its limit where INFO does not name it."""
+"""What a Redis says of itself (INFO, its slow log, its limit), and the figures that an application keeps in it."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -12,12 +12,14 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from opsjobs import statements
 from opsjobs.config import RedisConnection
-from opsjobs.errors import AccessDenied, BadAnswer, Overloaded, SourceError, TimedOut, Unreachable
+from opsjobs.errors import AccessDenied, BadAnswer, Overloaded, QueryRejected, SourceError, TimedOut, Unreachable
 from opsjobs.facts import RedisFacts, RedisReplica
 from opsjobs.http import Deadline
 from opsjobs.log import Redactor
-from opsjobs.sources import in_time
+from opsjobs.model import Answer, Series
+from opsjobs.sources import Question, each_in_time, figure, in_time
 
 _CONNECT_SECONDS = 5.0
 _SHOWN = 300
@@ -25,6 +27,8 @@ _SPOKE_FIRST = "Connection not ready"
 _MICROSECONDS = 1e6
 _LAST_TIME = 2.5e11
 """Unix time of the year 9892; the calendar ends soon after it."""
+_NUMERAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+_COMMAND_ADVICE = "Correct the command in the profile, or what the application keeps there."
 _DATABASE = re.compile(r"db\d+")
 _REPLICA = re.compile(r"slave\d+")
 
@@ -50,6 +54,61 @@ class Redis:
         """What the server says of itself. Raises `SourceError`."""
         deadline = deadline.within(self.connection.timeout)
         return in_time(lambda: self._facts(deadline), deadline, late=self._timed_out(), give_up=self._give_up)
+
+    def figures(self, questions: Sequence[Question], deadline: Deadline) -> list[Answer | SourceError]:
+        """The numbers that commands give for the days they are asked of, in the order of the questions.
+
+        A key that is not there is no data. Members of a sorted set are series with the label `member`.
+        """
+        deadline = deadline.within(self.connection.timeout)
+        return each_in_time(
+            questions,
+            lambda questions: self._figures(questions, deadline),
+            deadline,
+            late=self._timed_out(),
+            give_up=self._give_up,
+        )
+
+    def _figures(self, questions: Sequence[Question], deadline: Deadline) -> Iterator[Answer | SourceError]:
+        if not deadline.left:
+            raise self._timed_out()
+        try:
+            with self._connected(deadline) as client:
+                self._client = client
+                try:
+                    for question in questions:
+                        if not deadline.left:
+                            raise self._timed_out()
+                        yield self._figure(client, question)
+                finally:
+                    self._client = None
+        except (redis.RedisError, OSError, LookupError, TypeError, AttributeError) as error:
+            raise self._translated(error) from None
+
+    def _figure(self, client: redis.Redis, question: Question) -> Answer | SourceError:
+        window = question.window
+        if window is None:
+            raise TypeError("a figure is of a window")
+        name, key, *words = statements.command(question.query, window)
+        try:
+            # A set that is not there is as empty as one that has nothing in it, and says nothing.
+            both: Any = client.pipeline(transaction=False)
+            both.exists(key)
+            if name == "ZREVRANGE":
+                both.zrevrange(key, *map(int, words[:2]), withscores=True)
+            else:
+                both.execute_command(name, key, *words)
+            there, answer = both.execute()
+            return Answer(series=tuple(_figures(name, answer, window.end)) if there else ())
+        except redis.exceptions.NoPermissionError as error:
+            advice = f"Let the user {self.connection.username or 'default'} +exists, +{name.lower()} and read {key}."
+            return AccessDenied(f"{self._who}: {self._said(error)}", advice=advice)
+        except redis.AuthenticationError:
+            raise
+        except redis.ResponseError as error:
+            return QueryRejected(f"{self._who} rejected {name} {key}: {self._said(error)}", advice=_COMMAND_ADVICE)
+        except ValueError as error:
+            return QueryRejected(f"{self._who}: {name} {key}: {self._said(error)}", advice=_COMMAND_ADVICE)
 
     def _facts(self, deadline: Deadline) -> RedisFacts:
         if not deadline.left:
@@ -162,6 +221,21 @@ class Redis:
         return BadAnswer(
             f"{self._who} did not answer as a Redis does: {said}", advice=f"Set {key}.host and {key}.port to a Redis."
         )
+
+
+def _figures(name: str, answer: Any, at: datetime) -> Iterator[Series]:
+    if name == "ZREVRANGE":
+        for member, score in answer:
+            yield figure(float(score), at, member=str(member)[:_SHOWN])
+    elif answer is not None:
+        yield figure(answer if isinstance(answer, int) else _numeral(answer), at)
+
+
+def _numeral(text: Any) -> float:
+    """A number that was kept as text. What else float() takes, such as 1_000 and nan, nobody meant as one."""
+    if not _NUMERAL.fullmatch(str(text)):
+        raise ValueError("what is kept there is no number")
+    return float(text)
 
 
 def _facts(info: Info, limits: Info, slow: Any, *, encrypted: bool, missing: Mapping[str, str]) -> RedisFacts:

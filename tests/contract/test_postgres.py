@@ -26,7 +26,8 @@ from opsjobs.facts import (
     Transactions,
 )
 from opsjobs.http import Deadline
-from opsjobs.sources.postgres import QUERIES, Postgres, _Asker
+from opsjobs.sources.catalog import QUERIES
+from opsjobs.sources.postgres import Postgres, _Asker
 from tests.contract.conftest import SUPERUSER_PASSWORD, free_port, postgresql
 from tests.fakes import FakePostgres
 

@@ -154,3 +154,10 @@ def test_the_systems_of_a_command_are_one_or_all(tmp_path):
     assert two.chosen("b") == ["b"]
     with pytest.raises(UsageError, match="no system is called 'c'"):
         two.chosen("c")
+
+
+def test_indicators_that_come_from_a_store_need_to_know_where_it_is(tmp_path):
+    text = "systems:\n  pratikoai:\n    indicators_from: postgresql\n"
+    ((_, path, message),) = faults(tmp_path, text)
+    assert path == "systems.pratikoai.postgresql" and "say where it is" in message
+    assert read(tmp_path, f"{text}    postgresql: {{dbname: pratikoai}}\n")
