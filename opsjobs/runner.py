@@ -23,6 +23,8 @@ from opsjobs.report import MEDIA_TYPES, Rendered, mail, render
 from opsjobs.report.document import Report
 from opsjobs.report.pdf import Printer
 
+_REMEMBERED = 200
+"""How many runs a job is told of."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -55,9 +57,12 @@ class Finished:
     """What was due and how far it is, of this run and of earlier ones."""
 
 
-def execute(job: str, context: Context, desk: Desk) -> Finished:
-    """Run a job for a system and a slot. Raises `SlotTaken`, or what the job raised once that is written down."""
-    slot = context.day.isoformat()
+def execute(job: str, context: Context, desk: Desk, slot: str = "") -> Finished:
+    """Run a job for a system and a slot, by default the day.
+
+    Raises `SlotTaken`, or what the job raised once that is written down.
+    """
+    slot = slot or context.day.isoformat()
     with lock.held(desk.locks, context.name, job):
         # Whoever holds the lock knows that nobody else is at work: rows that say otherwise were left by the dead.
         crashed = desk.ledger.crash(context.name, job, desk.host, desk.clock())
@@ -72,6 +77,9 @@ def execute(job: str, context: Context, desk: Desk) -> Finished:
             host=desk.host,
             pid=desk.pid,
         )
+        # What is known of the jobs, this run not among them.
+        known = desk.ledger.runs(system=context.name, limit=_REMEMBERED)
+        context = replace(context, runs=known, undelivered=desk.ledger.undelivered(context.name))
         desk.ledger.start(run)
         try:
             return _work(job, context, desk, run)
@@ -113,7 +121,7 @@ def _work(job: str, context: Context, desk: Desk, run: Run) -> Finished:
         artifacts=artifacts,
         error=desk.redactor.redact("; ".join([*rendered.failures.values(), *unsent])),
     )
-    desk.ledger.finish(ended, context.day, result.indicators)
+    desk.ledger.finish(ended, context.day, result.indicators, numbers=result.numbers, forecasts=result.forecasts)
     return Finished(run=ended, report=rendered.report, deliveries=deliveries)
 
 

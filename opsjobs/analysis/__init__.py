@@ -1,6 +1,7 @@
 """EVALUATE over time: pure functions from answers to judged values. No I/O, no clock.
 
     indicators.py   an answer over a range -> the day's value, its status, and what it is compared with
+    figures.py      a number of a database for each day -> the same
     trust.py        how far that value can be believed
     history.py      how far back metrics go
     spans.py        where a day's points are missing, and where they were beyond a limit
@@ -10,7 +11,11 @@
     bands.py        whether a value is what its weekday usually brings
     forecast.py     when something is full, with an interval
     situation.py    all of that as one value
-    databases.py    what PostgreSQL and Redis say of themselves -> rows and findings
+    growth.py       how far a database grew, and when it is full
+    databases.py    what a database server says of itself -> rows and findings
+    postgresql.py   the rows of a PostgreSQL
+    redis.py        the rows of a Redis
+    runs.py         how opsjobs' own jobs went, and what was not delivered
     findings.py     what needs a person, one finding for each cause
     verdict.py      the report in one sentence, and what it could not see
 

@@ -55,15 +55,20 @@ def same_weekdays(day: date) -> tuple[date, ...]:
     return tuple(day - timedelta(weeks=number) for number in range(1, WEEKS + 1))
 
 
-def outside(result: IndicatorResult, earlier: Mapping[date, float], day: date) -> Band | None:
-    """The band that the day's value has left; None where it has not, or where nobody can say.
+def around(earlier: Mapping[date, float], day: date) -> Band | None:
+    """The band of a day; None where not each of the four same weekdays is known.
 
     `earlier` holds the values of earlier days, each of a whole day that was well known.
     """
+    return band([earlier[date] for date in same_weekdays(day) if date in earlier])
+
+
+def outside(result: IndicatorResult, earlier: Mapping[date, float], day: date) -> Band | None:
+    """The band that the day's value has left; None where it has not, or where nobody can say."""
     value = result.measurement.value
     if value is None or result.measurement.quality is not Quality.OK:
         return None
-    found = band([earlier[date] for date in same_weekdays(day) if date in earlier])
+    found = around(earlier, day)
     if found is None or found.holds(value) or (value < found.low and is_lower_bound(result)):
         return None
     return found

@@ -44,9 +44,7 @@ def evaluate(
         coverage=float(whole),
         day_before=others.get(days.day_before) if whole else None,
         week_before=others.get(days.week_before) if whole else None,
-        series=Series(
-            samples=tuple(Sample(time, value) for time, value in known)
-        ),
+        series=Series(samples=tuple(Sample(time, value) for time, value in known)),
         breakdown=indicators.shares(spec, breakdown),
         breakdown_by=spec.breakdown.by if spec.breakdown else "",
         chart=spec.chart,

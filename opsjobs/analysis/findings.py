@@ -40,7 +40,7 @@ def find(situation: Situation) -> tuple[Finding, ...]:
         findings |= _components(situation, blind)
         metrics, cause_of = _metrics(situation, findings, blind)
         findings |= metrics
-    findings |= situation.servers
+    findings |= situation.others
     stores, silenced = _stores(situation, findings)
     findings |= stores
     cause_of |= silenced

@@ -8,9 +8,10 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import combinations
 
-from opsjobs.model import IndicatorResult, Quality, Sample
+from opsjobs.model import IndicatorResult, Quality, Sample, StatedForecast, Trend
 
 DAY = 86400.0
 HORIZON = 90
@@ -25,6 +26,16 @@ _Z = 1.96
 """The quantile of the normal distribution for an interval of 95 %."""
 _POOR = 5.0
 """An interval whose latest end is this many times its earliest says nothing."""
+_CHECKED = (7, 14, 21, 28)
+"""How many days ago the forecasts were made that are held against what came, or near to that."""
+REACH = 35
+"""Days back within which they are looked for."""
+_ROUNDING = 1e-9
+METHOD = (
+    "the line goes on from the value; its slope is the median of those between all pairs of days, each at the same "
+    "time of day (Theil-Sen), its interval holds 95 % of what they allow (Sen)"
+)
+"""How a forecast is made, in the words of an evidence line."""
 
 
 class Outcome(enum.Enum):
@@ -43,6 +54,8 @@ class Forecast:
     days: float = math.inf
     earliest: float = math.inf
     latest: float = math.inf
+    trend: Trend | None = None
+    """The line that it is made from; only with the outcome FULL_IN."""
 
     @property
     def stated(self) -> bool:
@@ -57,11 +70,15 @@ class Forecast:
     @property
     def text(self) -> str:
         """`full in about 23 days (15 to 41)`, `no trend` or `not enough data`."""
+        return self.said("full")
+
+    def said(self, end: str) -> str:
+        """The same, of what is not `full` at its end but for example `used up`."""
         if self.outcome is not Outcome.FULL_IN:
             return str(self.outcome.value)
         noun = "day" if round(self.days) == 1 else "days"
         about = f"about {self.days:.0f} {noun}" if self.days >= 1 else "less than a day"
-        return f"full in {about} ({math.floor(self.earliest)} to {math.ceil(self.latest)})"
+        return f"{end} in {about} ({math.floor(self.earliest)} to {math.ceil(self.latest)})"
 
 
 def evaluate(result: IndicatorResult, full_at: float, step: int, end: float) -> Forecast:
@@ -72,7 +89,16 @@ def evaluate(result: IndicatorResult, full_at: float, step: int, end: float) -> 
     value = result.measurement.value
     if value is None or result.measurement.quality is not Quality.OK:
         return Forecast(Outcome.TOO_LITTLE)
-    days = _days(result.series.samples, step, end)
+    return _reached(_days(result.series.samples, step, end), value, full_at)
+
+
+def through(values: Mapping[date, float], value: float, day: date, full_at: float) -> Forecast:
+    """When what had the value on that day reaches `full_at`, from one value for each of some days before."""
+    days = {each.toordinal(): {0: known} for each, known in values.items() if each < day}
+    return _reached({**days, day.toordinal(): {0: value}}, value, full_at)
+
+
+def _reached(days: Mapping[int, Mapping[int, float]], value: float, full_at: float) -> Forecast:
     if len(days) < _FEWEST:
         return Forecast(Outcome.TOO_LITTLE)
     low, slope, high = slopes(days)
@@ -82,7 +108,52 @@ def evaluate(result: IndicatorResult, full_at: float, step: int, end: float) -> 
     earliest, latest = sorted((missing / low, missing / high))
     if latest > _POOR * earliest:
         return Forecast(Outcome.NO_TREND)
-    return Forecast(Outcome.FULL_IN, missing / slope, earliest, latest)
+    trend = Trend(value=value, low=low, slope=slope, high=high)
+    return Forecast(Outcome.FULL_IN, missing / slope, earliest, latest, trend)
+
+
+@dataclass(frozen=True, slots=True)
+class Fared:
+    """How the last forecasts for a day fared against what came."""
+
+    checked: int = 0
+    held: int = 0
+    """Of how many the interval held the value."""
+
+    @property
+    def text(self) -> str:
+        """`its last 4 forecasts for this day: 3 within their interval`."""
+        if not self.checked:
+            return "no earlier forecasts to hold it against"
+        if self.checked == 1:
+            came = "held" if self.held else "did not hold"
+            return f"the interval of its last forecast for this day {came} what came"
+        return f"its last {self.checked} forecasts for this day: {self.held} within their interval"
+
+
+def fared(earlier: Mapping[date, Trend], value: float, day: date) -> Fared:
+    """Hold the forecasts of 7, 14, 21 and 28 days ago, or of the days nearest to those, against the day's value.
+
+    For the day they said the value then, plus the slope for each day since; and so the ends of their interval.
+    """
+    left = {(day - made).days: trend for made, trend in earlier.items() if 0 < (day - made).days <= REACH}
+    chosen: list[tuple[int, Trend]] = []
+    for wanted in _CHECKED:
+        if left:
+            ago = min(left, key=lambda days: (abs(days - wanted), days))
+            chosen.append((ago, left.pop(ago)))
+    return Fared(len(chosen), sum(_holds(trend, ago, value) for ago, trend in chosen))
+
+
+def _holds(trend: Trend, days: int, value: float) -> bool:
+    low, high = (trend.value + slope * days for slope in (trend.low, trend.high))
+    slack = _ROUNDING * max(abs(low), abs(high), abs(value))
+    return low - slack <= value <= high + slack
+
+
+def to_remember(subject: str, day: date, found: Forecast) -> StatedForecast | None:
+    """What a later report needs to say how this forecast fared; only of one that is stated."""
+    return StatedForecast(subject=subject, day=day, trend=found.trend) if found.stated and found.trend else None
 
 
 def slopes(days: Mapping[int, Mapping[int, float]]) -> tuple[float, float, float]:

@@ -33,8 +33,8 @@ class Situation:
     """How many questions the source was asked."""
     runbooks: Mapping[str, str]
     """Links to the runbooks of components, by the component's name."""
-    servers: Mapping[str, Finding] = field(default_factory=dict)
-    """What databases say of themselves that needs a person, by subject; `source:NAME` is one that said nothing."""
+    others: Mapping[str, Finding] = field(default_factory=dict)
+    """What databases and jobs say of themselves that needs a person, by subject; `source:NAME` did not say all."""
 
     @property
     def silent(self) -> bool:

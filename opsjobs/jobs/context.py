@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from opsjobs.analysis.growth import Memory
 from opsjobs.http import Deadline
-from opsjobs.model import IndicatorResult
+from opsjobs.model import Delivery, IndicatorResult, Run, ServerValue, StatedForecast
 from opsjobs.report.document import Report
 from opsjobs.sources import KeyValueStore, Metrics, RelationalDatabase
 from opsjobs.system import System
@@ -36,6 +37,14 @@ class Context:
 
     The source of metrics is asked for those same weekdays of the last four weeks that are not among them.
     """
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Where the databases are, by `postgresql` and `redis`: one that is elsewhere is another one."""
+    memory: Memory = field(default_factory=Memory)
+    """What databases said on earlier days, and the forecasts that were stated."""
+    runs: Sequence[Run] = ()
+    """The newest runs of the system's jobs."""
+    undelivered: Sequence[Delivery] = ()
+    """Messages of the system that nobody has got."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,3 +54,7 @@ class Result:
     report: Report
     indicators: tuple[IndicatorResult, ...] = ()
     """Day values to remember."""
+    numbers: tuple[ServerValue, ...] = ()
+    """What databases said, to remember."""
+    forecasts: tuple[StatedForecast, ...] = ()
+    """What was stated of the time to come, to be held against what comes."""

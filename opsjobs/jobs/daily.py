@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta
 from zoneinfo import ZoneInfo
@@ -14,13 +14,17 @@ from opsjobs.analysis import (
     figures,
     findings,
     forecast,
+    growth,
     indicators,
     postgresql,
     redis,
+    runs,
     verdict,
 )
 from opsjobs.analysis.alerts import AlertHistory
 from opsjobs.analysis.databases import DatabaseResult
+from opsjobs.analysis.forecast import Fared, Forecast, Outcome
+from opsjobs.analysis.runs import JobsResult
 from opsjobs.analysis.situation import Situation
 from opsjobs.analysis.trust import Days, Surroundings
 from opsjobs.errors import SourceError, UsageError
@@ -28,8 +32,17 @@ from opsjobs.jobs import sections
 from opsjobs.jobs.context import Context, Result
 from opsjobs.jobs.inquiry import Inquiry, earlier_values, evidence, inquire
 from opsjobs.jobs.sections import Aside
-from opsjobs.model import ComponentResult, Finding, IndicatorResult, Status, Team, Window
-from opsjobs.report.document import Report
+from opsjobs.model import (
+    ComponentResult,
+    Finding,
+    IndicatorResult,
+    Quality,
+    StatedForecast,
+    Status,
+    Team,
+    Window,
+)
+from opsjobs.report.document import Report, UsualBand
 from opsjobs.system import Indicator
 
 _HOUR = 3600
@@ -47,6 +60,7 @@ class Observed:
     indicators: tuple[IndicatorResult, ...]
     alerts: AlertHistory
     servers: tuple[DatabaseResult, ...]
+    jobs: JobsResult
     situation: Situation
     findings: tuple[Finding, ...]
     """The worst first."""
@@ -64,11 +78,10 @@ def run(context: Context) -> Result:
     days, results = observed.days, observed.indicators
     specs = {declared.id: declared.spec for declared in context.system.indicators}
     causes = {name: spec.explained_by.removeprefix("indicator:") for name, spec in specs.items()}
-    asides = {
-        result.id: aside
-        for result in results
-        if (aside := _aside(context, days, observed.inquiry, result, specs[result.id]))
-    }
+    full = dict(_forecasts(days, results, specs))
+    asides = {result.id: _aside(context, days, observed.inquiry, result, full.get(result.id)) for result in results}
+    asked = context.now.astimezone(days.zone).date()
+    servers = [growth.told(each, context.places.get(each.id, ""), context.memory, asked) for each in observed.servers]
     gaps = verdict.gaps(observed.findings)
     report = Report(
         job="daily",
@@ -94,13 +107,47 @@ def run(context: Context) -> Result:
                 causes=causes,
                 over=observed.over,
             ),
-            *sections.servers(observed.servers, days.zone),
+            *sections.servers(servers, days.zone),
+            sections.jobs(observed.jobs),
         ),
         gaps=gaps,
         evidence=tuple(evidence(context, days, observed.inquiry, observed.components, results)),
     )
     # The values of a day that goes on are not those that later days are compared with.
-    return Result(report=report, indicators=results if report.over else ())
+    return Result(
+        report=report,
+        indicators=results if report.over else (),
+        numbers=tuple(
+            number for each in servers for number in growth.numbers(each, context.places.get(each.id, ""), asked)
+        ),
+        forecasts=tuple(_stated(context, full if report.over else {}, servers, asked)),
+    )
+
+
+def _stated(
+    context: Context, full: Mapping[str, Forecast], servers: Iterable[DatabaseResult], asked: date
+) -> Iterator[StatedForecast]:
+    """What the report says of the time to come, for later reports to hold against what came."""
+    for name, found in full.items():
+        if kept := forecast.to_remember(_subject(name), context.day, found):
+            yield kept
+    for each in servers:
+        yield from growth.stated(each, context.places.get(each.id, ""), asked)
+
+
+def _subject(indicator: str) -> str:
+    return f"indicator:{indicator}"
+
+
+def _forecasts(
+    days: Days, results: Iterable[IndicatorResult], specs: Mapping[str, Indicator]
+) -> Iterator[tuple[str, Forecast]]:
+    """When those are full that can be."""
+    end = days.window.end.timestamp()
+    for result in results:
+        spec = specs[result.id]
+        if spec.full_at is not None:
+            yield result.id, forecast.evaluate(result, spec.full_at, spec.step_seconds, end)
 
 
 def observe(context: Context) -> Observed:
@@ -113,6 +160,7 @@ def observe(context: Context) -> Observed:
         inquiry.replies["alerts:day"], inquiry.replies["alerts:before"], inquiry.replies["alerts:rules"], days
     )
     servers = tuple(_servers(context))
+    own = runs.evaluate(context.runs, context.undelivered, days.window, days.zone, team=_monitoring(context))
     situation = Situation(
         system=context.system,
         window=days.window,
@@ -124,7 +172,7 @@ def observe(context: Context) -> Observed:
         warnings=inquiry.warnings,
         asked=len(inquiry.questions),
         runbooks={name: _runbook(context, spec.runbook) for name, spec in context.system.components.items()},
-        servers={finding.subject: finding for server in servers for finding in server.findings},
+        others={finding.subject: finding for each in (*servers, own) for finding in each.findings},
     )
     return Observed(
         days=days,
@@ -134,6 +182,7 @@ def observe(context: Context) -> Observed:
         indicators=results,
         alerts=fired,
         servers=servers,
+        jobs=own,
         situation=situation,
         findings=findings.find(situation),
     )
@@ -243,21 +292,33 @@ def _indicators(
             yield figures.evaluate(declared, days_of, around, breakdown=members, **told)  # type: ignore[arg-type]
 
 
-def _aside(context: Context, days: Days, inquiry: Inquiry, result: IndicatorResult, spec: Indicator) -> Aside | None:
-    """What an indicator's own past says of its value, where that is remarkable."""
-    left, full = None, None
-    if days.earlier:
-        left = bands.outside(result, earlier_values(context, days, inquiry, result), context.day)
-    if spec.full_at is not None:
-        full = forecast.evaluate(result, spec.full_at, spec.step_seconds, days.window.end.timestamp())
-    stated = full if full and full.stated else None
-    if left is None and stated is None:
-        return None
+def _aside(context: Context, days: Days, inquiry: Inquiry, result: IndicatorResult, full: Forecast | None) -> Aside:
+    """What an indicator's own past says of its value."""
+    earlier = earlier_values(context, days, inquiry, result) if days.earlier else {}
+    usual, left = bands.around(earlier, context.day), bands.outside(result, earlier, context.day)
+    fared = None
+    if full and full.stated:
+        told = context.memory.forecasts.get(_subject(result.id), {})
+        fared = forecast.fared(told, result.measurement.value or 0.0, context.day)
     return Aside(
         band=bands.said(result, left, context.day) if left else "",
-        full=stated.text if stated else "",
-        soon=stated is not None and stated.soon,
+        full=_when_full(result, full, fared) if full else "",
+        soon=full is not None and full.soon,
+        usual=UsualBand(
+            weekday=f"{context.day:%A}", low=usual.low, usual=usual.usual, high=usual.high, outside=left is not None
+        )
+        if usual
+        else None,
+        outlook=sections.outlook(full, fared) if full else None,
     )
+
+
+def _when_full(result: IndicatorResult, full: Forecast, fared: Fared | None) -> str:
+    """The forecast and how those before it fared; of a value that is not known nothing is said."""
+    if fared is not None:
+        return f"{full.text}; {fared.text}"
+    known = result.measurement.quality is Quality.OK
+    return f"when it is full: {full.text}" if known and full.outcome is Outcome.TOO_LITTLE else ""
 
 
 def _origins(context: Context, names: Iterable[str]) -> set[str]:
@@ -269,6 +330,12 @@ def _origins(context: Context, names: Iterable[str]) -> set[str]:
 def _team(context: Context, name: str | None) -> Team:
     spec = context.system.teams[name or ""]
     return Team(name=name or "", contact=spec.contact, hours=spec.hours)
+
+
+def _monitoring(context: Context) -> Team:
+    """Who owns the monitoring: the team of the component `prometheus`, else that of the first one."""
+    specs = context.system.components
+    return _team(context, next(iter([specs["prometheus"]] if "prometheus" in specs else specs.values())).team)
 
 
 def _dashboard(context: Context, name: str | None) -> str:

@@ -10,7 +10,9 @@ from itertools import groupby
 from opsjobs.analysis import alerts, changes
 from opsjobs.analysis.alerts import AlertHistory, AlertResult
 from opsjobs.analysis.changes import Change
-from opsjobs.analysis.databases import DatabaseResult
+from opsjobs.analysis.databases import DatabaseResult, DatabaseRow
+from opsjobs.analysis.forecast import Fared, Forecast, Outcome
+from opsjobs.analysis.runs import JobsResult
 from opsjobs.analysis.trust import Days
 from opsjobs.model import ComponentResult, IndicatorResult, Quality, Status
 from opsjobs.report.document import (
@@ -22,10 +24,12 @@ from opsjobs.report.document import (
     ComponentTable,
     Fact,
     IndicatorTable,
+    Outlook,
     Section,
     Spell,
     StateRow,
     StateTable,
+    UsualBand,
 )
 from opsjobs.report.pictures import picture
 from opsjobs.words import clock, measured, percent
@@ -36,13 +40,15 @@ _OTHERS = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Aside:
-    """What an indicator's own past says of its value, in words."""
+    """What an indicator's own past says of its value, in words and as numbers."""
 
     band: str = ""
     full: str = ""
     """When it is full."""
     soon: bool = False
     """Whether that is so soon that it belongs to what changed."""
+    usual: UsualBand | None = None
+    outlook: Outlook | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -95,20 +101,59 @@ def sections(
     yield _alerts(fired)
     for group, members in groupby(results, key=lambda result: result.group):
         rows_of_group = tuple(members)
-        notes = {row.id: asides[row.id].words for row in rows_of_group if row.id in asides}
-        blocks = (IndicatorTable(rows=rows_of_group, notes=notes),)
-        yield Section(id=f"group-{group.lower().replace(' ', '-')}", title=group, blocks=blocks)
+        said = {row.id: asides[row.id] for row in rows_of_group if row.id in asides}
+        table = IndicatorTable(
+            rows=rows_of_group,
+            notes={name: aside.words for name, aside in said.items() if aside.words},
+            bands={name: aside.usual for name, aside in said.items() if aside.usual},
+            outlooks={name: aside.outlook for name, aside in said.items() if aside.outlook},
+        )
+        yield Section(id=f"group-{group.lower().replace(' ', '-')}", title=group, blocks=(table,))
 
 
 def servers(results: Sequence[DatabaseResult], zone: tzinfo) -> Iterator[Section]:
     """A section for each database that answered: it speaks of the moment when it was asked, not of the day."""
     for result in results:
         if result.rows:
-            rows = tuple(
-                StateRow(title=row.title, value=row.value, status=row.status, reason=row.reason) for row in result.rows
-            )
+            rows = tuple(_state(row) for row in result.rows)
             note = f"As it was at {clock(result.at, zone)}, when it was asked." if result.at else ""
             yield Section(id=result.id, title=result.title, note=note, blocks=(StateTable(rows=rows),))
+
+
+def _state(row: DatabaseRow) -> StateRow:
+    return StateRow(
+        title=row.title,
+        value=row.value,
+        status=row.status,
+        reason=row.reason,
+        number=row.number,
+        unit=row.unit if row.number is not None else "",
+        outlook=outlook(row.forecast, row.fared) if row.forecast else None,
+    )
+
+
+def outlook(found: Forecast, fared: Fared | None) -> Outlook:
+    """A forecast as numbers, where it is stated."""
+    if not found.stated:
+        beyond = found.outcome is Outcome.FULL_IN
+        return Outlook(outcome="not soon" if beyond else found.outcome.value)
+    return Outlook(
+        outcome=found.outcome.value,
+        days=found.days,
+        earliest=found.earliest,
+        latest=found.latest,
+        checked=fared.checked if fared else None,
+        held=fared.held if fared else None,
+    )
+
+
+def jobs(result: JobsResult) -> Section:
+    """How opsjobs' own jobs went."""
+    rows = tuple(
+        StateRow(title=row.title, value=row.value, status=row.status, reason=row.reason) for row in result.rows
+    )
+    note = "" if rows else "No run is known that began before the end of the day."
+    return Section(id="jobs", title="Jobs of opsjobs", note=note, blocks=(StateTable(rows=rows),) if rows else ())
 
 
 def _changes(

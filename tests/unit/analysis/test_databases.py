@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from opsjobs.analysis import databases
+from opsjobs.analysis import postgresql as postgresql_rows
+from opsjobs.analysis import redis as redis_rows
 from opsjobs.errors import Unreachable
 from opsjobs.facts import (
     Archiver,
@@ -32,11 +33,11 @@ def row(result, name):
 
 
 def postgresql(**known):
-    return databases.postgresql(replace(POSTGRESQL, **known))
+    return postgresql_rows.evaluate(replace(POSTGRESQL, **known))
 
 
 def redis(**known):
-    return databases.redis(replace(REDIS, **known))
+    return redis_rows.evaluate(replace(REDIS, **known))
 
 
 def subjects(result):
@@ -51,7 +52,7 @@ def test_a_healthy_server_has_rows_and_no_findings():
         assert all(each.value for each in result.rows)
 
 
-@pytest.mark.parametrize(("judge", "name"), [(databases.postgresql, "postgresql"), (databases.redis, "redis")])
+@pytest.mark.parametrize(("judge", "name"), [(postgresql_rows.evaluate, "postgresql"), (redis_rows.evaluate, "redis")])
 def test_a_server_that_is_down_is_a_gap_and_unknown(judge, name):
     result = judge(Unreachable("It cannot be reached", advice="Check that it runs."), team=Team(name="data"))
     assert result.rows == ()
@@ -263,6 +264,6 @@ def test_a_redis_of_which_nothing_was_read_has_no_ratio():
 
 
 def test_a_redis_that_says_nothing_is_well_in_nothing_that_is_judged():
-    silent = databases.redis(type(REDIS)(at=datetime.now(UTC)))
+    silent = redis_rows.evaluate(type(REDIS)(at=datetime.now(UTC)))
     assert {each.id for each in silent.rows if each.status is OK} == {"version"}
     assert subjects(silent) == [("source:redis", UNKNOWN)]
