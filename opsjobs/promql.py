@@ -11,6 +11,9 @@ import promql_parser
 STEP = "$step"
 """Placeholder in declared queries for the step of their range, so that windows and steps always match."""
 
+WINDOW = "$window"
+"""Placeholder in the queries of objectives for the window that is asked of."""
+
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[A-Za-z_:$][\w:$]*|[\d.]+[A-Za-z]*|[=!<>]=|=~|!~|\S')
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
 # What could stand next in a query that is valid as far as it goes.
@@ -37,6 +40,11 @@ class InvalidQuery(ValueError):
 def at_step(query: str, step: int) -> str:
     """The query with every `$step` replaced by a duration of so many seconds."""
     return query.replace(STEP, f"{step}s")
+
+
+def over(query: str, window: int) -> str:
+    """The query with every `$window` replaced by a duration of so many seconds."""
+    return query.replace(WINDOW, f"{window}s")
 
 
 def check(query: str) -> None:

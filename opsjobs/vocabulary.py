@@ -6,11 +6,12 @@ fault is found in one pass.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
 from opsjobs import promql, statements
 from opsjobs.declaration import did_you_mean
@@ -18,8 +19,12 @@ from opsjobs.declaration import did_you_mean
 _UNITS = {"seconds", "bytes", "ratio", "count", "per_second"}
 _CURRENCY_LETTERS = 3
 _HOUR = 3600
+_LENGTHS = {"s": 1, "m": 60, "h": _HOUR, "d": 24 * _HOUR}
+_CLOCK = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00")
+_TARGET = re.compile(r"[^\s:/]+:\d{1,5}")
 # Series that Prometheus makes by itself; a profile need not declare them.
 _BUILT_IN = {"up", "ALERTS", "ALERTS_FOR_STATE", "scrape_samples_scraped", "scrape_duration_seconds"}
+_REFERRED = ("teams", "components", "dashboards", "slos", "channels", "hours")
 _PARTS = ("_bucket", "_sum", "_count")
 
 
@@ -44,9 +49,28 @@ def _step(value: str) -> str:
 
 
 def seconds(value: str) -> int:
-    """The length of `30s`, `5m` or `1h` in seconds; 0 for what is no length of time."""
+    """The length of `30s`, `5m`, `1h` or `30d` in seconds; 0 for what is no length of time."""
     number, unit = value[:-1], value[-1:]
-    return int(number) * {"s": 1, "m": 60, "h": _HOUR}.get(unit, 0) if number.isdigit() else 0
+    return int(number) * _LENGTHS.get(unit, 0) if number.isdigit() else 0
+
+
+def _length(value: str) -> str:
+    if not seconds(value):
+        raise ValueError(f"'{value}' is not a length of time; write 30s, 5m, 1h or 30d")
+    return value
+
+
+def _clock(value: Any) -> Any:
+    # YAML reads 09:30 without quotes as a number of minutes.
+    if isinstance(value, str) and _CLOCK.fullmatch(value):
+        return value
+    raise ValueError('give a local time in quotes, from "00:00" to "24:00"')
+
+
+def _target(value: str) -> str:
+    if not _TARGET.fullmatch(value):
+        raise ValueError(f"'{value}' is not host:port")
+    return value
 
 
 def _held_for(value: str | None) -> str | None:
@@ -73,6 +97,14 @@ def _query(value: str, info: ValidationInfo) -> str:
         if metric not in _BUILT_IN and family(metric, known) is None:
             raise ValueError(f"'{metric}' is not declared under metrics{did_you_mean(metric, known)}")
     return value
+
+
+def _window_query(value: str, info: ValidationInfo) -> str:
+    if promql.WINDOW not in value:
+        raise ValueError(f"it must say {promql.WINDOW}: an objective is asked of several windows")
+    # The step is a length of time, too.
+    _query(value.replace(promql.WINDOW, promql.STEP), info)
+    return value.strip()
 
 
 def _without_step(value: str) -> str:
@@ -110,6 +142,14 @@ Selection = Annotated[str, AfterValidator(_query), AfterValidator(_without_step)
 TeamName = Annotated[str, _reference("teams")]
 ComponentName = Annotated[str, _reference("components")]
 DashboardName = Annotated[str, _reference("dashboards")]
+IndicatorName = Annotated[str, _reference("indicators")]
+SloName = Annotated[str, _reference("slos")]
+ChannelName = Annotated[str, _reference("channels")]
+HoursName = Annotated[str, _reference("hours")]
+WindowQuery = Annotated[str, AfterValidator(_window_query)]
+Length = Annotated[str, AfterValidator(_length)]
+Clock = Annotated[str, BeforeValidator(_clock)]
+Target = Annotated[str, AfterValidator(_target)]
 Subject = Annotated[str, AfterValidator(_subject)]
 Unit = Annotated[str, AfterValidator(_unit)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -127,5 +167,5 @@ def names(content: Any) -> dict[str, Any]:
     types = {name: spec.get("type") if isinstance(spec, dict) else None for name, spec in section("metrics").items()}
     groups = [group.get("indicators") for group in section("groups").values() if isinstance(group, dict)]
     indicators = {str(name) for group in groups if isinstance(group, dict) for name in group}
-    referred = {name: set(section(name)) for name in ("teams", "components", "dashboards")}
+    referred = {name: set(section(name)) for name in _REFERRED}
     return {**referred, "metrics": types, "indicators": indicators}

@@ -1,33 +1,24 @@
-"""The system profile: what is monitored, what is healthy, and who owns it. One file for each system."""
+"""One number that says how the system does: what it is asked by, what is healthy, who owns it."""
 
 from __future__ import annotations
 
-import importlib.resources
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, FiniteFloat, model_validator
 
 from opsjobs import promql
-from opsjobs.declaration import Declared, did_you_mean, load
-from opsjobs.errors import ConfigError
+from opsjobs.declaration import Declared
 from opsjobs.model import Direction, Threshold
 from opsjobs.vocabulary import (
-    ComponentName,
     DashboardName,
     HeldFor,
     Query,
     RedisCommand,
-    Selection,
     Sql,
     Step,
     Subject,
     TeamName,
     Unit,
-    Zone,
-    family,
-    names,
     seconds,
 )
 
@@ -36,40 +27,6 @@ Store = Literal["prometheus", "postgresql", "redis"]
 _STATEMENTS = {"postgresql": "sql", "redis": "redis"}
 """Under which key the statement for a store stands."""
 _DAY = 86400
-
-
-class TeamSpec(Declared):
-    """People who own a part of the system."""
-
-    contact: str = ""
-    """Where they are reached: a mail address."""
-    hours: str = ""
-    """When they are reached, in words."""
-    escalation: tuple[str, ...] = ()
-    """Who comes next, in order."""
-    about: str = ""
-
-
-class ComponentSpec(Declared):
-    """A part that must be up."""
-
-    title: str
-    up: Selection
-    """PromQL with one series for each member: 1 while it is up, 0 while it is down."""
-    instances: Annotated[int, Field(gt=0)] | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """Which members must be there: their `instance` labels, or how many. Without it, those seen in the last 7 days."""
-    team: TeamName
-    url: str = ""
-    runbook: str = ""
-
-
-class MetricSpec(Declared):
-    """A metric family that the system exposes."""
-
-    type: Literal["counter", "gauge", "histogram", "summary"]
-    component: ComponentName
-    """Where it comes from: a component that is down explains its silence."""
-    about: str = ""
 
 
 class BreakdownSpec(Declared):
@@ -89,14 +46,6 @@ class BreakdownSpec(Declared):
         if not (self.query or self.sql or self.redis):
             raise ValueError("give a query, sql or redis")
         return self
-
-
-class DashboardSpec(Declared):
-    """A Grafana dashboard."""
-
-    title: str
-    path: str
-    """Path below the address of Grafana."""
 
 
 class Indicator(Declared):
@@ -253,81 +202,3 @@ class DeclaredIndicator(NamedTuple):
     id: str
     group: str
     spec: Indicator
-
-
-class System(Declared):
-    """What is monitored, what is healthy, and who owns it."""
-
-    title: str
-    about: str = ""
-    zone: Zone
-    """The time zone in which its days begin and end."""
-    runbooks: str = ""
-    """The page with the runbooks, where the configuration names none; each runbook is an anchor on it."""
-    max_age: Annotated[int, Field(gt=0)] = 600
-    """Seconds after which the last value is stale."""
-    teams: dict[str, TeamSpec]
-    components: Annotated[dict[str, ComponentSpec], Field(min_length=1)]
-    dashboards: dict[str, DashboardSpec] = Field(default_factory=dict)
-    metrics: dict[str, MetricSpec]
-    groups: Annotated[dict[str, Group], Field(min_length=1)]
-
-    @property
-    def indicators(self) -> Iterator[DeclaredIndicator]:
-        """Every indicator in the order of the file."""
-        for group in self.groups.values():
-            for name, spec in group.indicators.items():
-                inherited = {
-                    key: getattr(group, key) for key in ("team", "dashboard", "runbook") if not getattr(spec, key)
-                }
-                yield DeclaredIndicator(name, group.title, spec.model_copy(update=inherited))
-
-    def preferring(self, store: Store) -> System:
-        """The same system, each indicator asked of that store where it says how."""
-        groups = {
-            name: group.model_copy(
-                update={"indicators": {key: spec.preferring(store) for key, spec in group.indicators.items()}}
-            )
-            for name, group in self.groups.items()
-        }
-        return self.model_copy(update={"groups": groups})
-
-    def family(self, series: str) -> str | None:
-        """The declared metric that a series name belongs to, or None when it is not declared."""
-        return family(series, {name: spec.type for name, spec in self.metrics.items()})
-
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> System:
-        seen: set[str] = set()
-        for group in self.groups.values():
-            twice = seen & set(group.indicators)
-            if twice:
-                raise ValueError(f"the indicator '{min(twice)}' stands in two groups")
-            seen |= set(group.indicators)
-        return self
-
-    @model_validator(mode="after")
-    def _causes_have_no_causes(self) -> System:
-        specs = {declared.id: declared.spec for declared in self.indicators}
-        for name, spec in specs.items():
-            kind, _, cause = spec.explained_by.partition(":")
-            if kind == "indicator" and specs[cause].explained_by:
-                raise ValueError(f"'{name}' is explained by '{cause}', which is explained by something else itself")
-        return self
-
-
-def shipped() -> list[str]:
-    """The names of the profiles that come with opsjobs."""
-    folder = importlib.resources.files("opsjobs.systems")
-    return sorted(entry.name.removesuffix(".yml") for entry in folder.iterdir() if entry.name.endswith(".yml"))
-
-
-def read(profile: str, base: Path) -> System:
-    """The profile of that name, or the file at that path relative to `base`. Raises `ConfigError` with every fault."""
-    if profile in shipped():
-        resource = importlib.resources.files("opsjobs.systems") / f"{profile}.yml"
-        with importlib.resources.as_file(resource) as path:
-            return load(path, System, context=names, name=f"{profile}.yml")
-    if not profile.endswith((".yml", ".yaml")):
-        raise ConfigError(f"no profile is called '{profile}'{did_you_mean(profile, shipped())}")
-    return load(base / profile, System, context=names)
