@@ -252,6 +252,42 @@ class IndicatorResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SloResult:
+    """One objective at the end of a window."""
+
+    id: str
+    title: str
+    objective: float
+    """The share that must be good, 0 to 1."""
+    window: float
+    """Seconds over which it is kept."""
+    attainment: float | None
+    """The share that was good in them; None where nobody knows."""
+    left: float | None
+    """Share of the error budget that is left: 1 untouched, 0 used up, below 0 overspent."""
+    burns: Mapping[int, float | None]
+    """Burn rates by the length of their span in seconds: 1 uses the budget up in one window."""
+    day: float
+    """Seconds of the day that is reported on."""
+    day_burn: float | None
+    """Its burn rate."""
+    lasts: float | None
+    """Seconds until the budget is used up at the pace of the last three days; infinite where it lasts."""
+    status: Status
+    quality: Quality = Quality.OK
+    reason: str = ""
+    team: Team = field(default_factory=lambda: Team(name=""))
+    description: str = ""
+    dashboard: str = ""
+    runbook: str = ""
+
+    @property
+    def budget(self) -> float:
+        """The error budget in seconds: how long everything may fail in a window."""
+        return (1 - self.objective) * self.window
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ComponentResult:
     """One member of a component (an instance) over one window."""
 
@@ -404,3 +440,47 @@ class Run:
     pid: int = 0
     error: str = ""
     artifacts: tuple[Artifact, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerValue:
+    """A number that a database server said of itself on the day when it was asked."""
+
+    server: str
+    """`postgresql` or `redis`."""
+    database: str
+    """Where it is and what it is called: numbers of another one are not compared with it."""
+    item: str
+    day: date
+    value: float
+    unit: str
+
+    @property
+    def subject(self) -> str:
+        """What it is a number of, the same on each day."""
+        return server_subject(self.server, self.database, self.item)
+
+
+def server_subject(server: str, database: str, item: str) -> str:
+    """What a number of a database server is a number of."""
+    return f"{server}:{database}:{item}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trend:
+    """A line that goes on from a value, by `slope` each day, probably by no less than `low` and no more than `high`."""
+
+    value: float
+    low: float
+    slope: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatedForecast:
+    """A forecast that a report stated, kept to be held against what came."""
+
+    subject: str
+    day: date
+    """The day that its value is of."""
+    trend: Trend

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from opsjobs import words
-from opsjobs.analysis import WARNED
+from opsjobs.analysis import WARNED, objectives
 from opsjobs.analysis.situation import Situation
 from opsjobs.errors import SourceError
 from opsjobs.model import (
@@ -62,11 +62,32 @@ def find(situation: Situation) -> tuple[Finding, ...]:
             own.pop(subject)
         if cause:
             explained.setdefault(cause, []).append(_mentioned(result))
+    own |= _objectives(situation, {**findings, **own}, explained)
     told = [
         replace(finding, explains=tuple(explained.get(subject, ()))) for subject, finding in {**findings, **own}.items()
     ]
     # A stable sort: within one status the order is source, components, metrics, indicators as declared.
     return tuple(sorted(told, key=lambda finding: -finding.status.rank))
+
+
+def _objectives(
+    situation: Situation, findings: Mapping[str, Finding], explained: dict[str, list[str]]
+) -> dict[str, Finding]:
+    """A finding for each objective that is not well; what something else explains is added there."""
+    failed = {str(error) for error in situation.failures}
+    own: dict[str, Finding] = {}
+    for result in situation.slos:
+        if result.status is Status.OK:
+            continue
+        cause = findings.get(situation.system.slos[result.id].explained_by)
+        if result.reason in failed or (result.status is Status.UNKNOWN and result.reason.startswith(WARNED)):
+            cause = findings.get("source:prometheus")
+        if cause and cause.status.rank >= result.status.rank:
+            known = "" if result.attainment is None else f": {words.percent(result.attainment)}"
+            explained.setdefault(cause.subject, []).append(f"{result.title}{known}")
+        else:
+            own[f"slo:{result.id}"] = objectives.finding(result)
+    return own
 
 
 def _mentioned(result: IndicatorResult) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -33,11 +34,12 @@ def told(result: DatabaseResult, place: str, memory: Memory, day: date) -> Datab
 
 def numbers(result: DatabaseResult, place: str, day: date) -> Iterator[ServerValue]:
     """What is to be remembered of a server: each number that it was sure of."""
+    database = _database(result, place)
     for row in result.rows:
-        if row.number is not None and row.unit and row.status is not Status.UNKNOWN:
-            database = _database(result, place)
+        number = row.number
+        if number is not None and math.isfinite(number) and row.unit and row.status is not Status.UNKNOWN:
             yield ServerValue(
-                server=result.id, database=database, item=row.id, day=day, value=row.number, unit=row.unit
+                server=result.id, database=database, item=row.id, day=day, value=float(number), unit=row.unit
             )
 
 

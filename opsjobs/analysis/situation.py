@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 from opsjobs.errors import SourceError
-from opsjobs.model import ComponentResult, Finding, IndicatorResult, Window
+from opsjobs.model import ComponentResult, Finding, IndicatorResult, SloResult, Window
 from opsjobs.system import Indicator, System
 
 LastSeen = datetime | SourceError | None
@@ -33,6 +33,7 @@ class Situation:
     """How many questions the source was asked."""
     runbooks: Mapping[str, str]
     """Links to the runbooks of components, by the component's name."""
+    slos: tuple[SloResult, ...] = ()
     others: Mapping[str, Finding] = field(default_factory=dict)
     """What databases and jobs say of themselves that needs a person, by subject; `source:NAME` did not say all."""
 

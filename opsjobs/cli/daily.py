@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import ExitStack
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -12,9 +13,11 @@ from zoneinfo import ZoneInfo
 import click
 
 from opsjobs.cli.setting import Setting, configured, now, setting
-from opsjobs.errors import OpsjobsError
+from opsjobs.errors import OpsjobsError, UsageError
 
 if TYPE_CHECKING:
+    from opsjobs.analysis.growth import Memory
+    from opsjobs.ledger import Ledger
     from opsjobs.log import Redactor
     from opsjobs.runner import Finished
     from opsjobs.sources.postgres import Postgres
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 _PARTIAL = 3
 _REMEMBERED = 28
 """Days back from which values are compared with: four weeks of the same weekday."""
+_LONGEST_DAY = 25 * 3600
+_DAYS = 7
+_LAST = "last"
+_WEEK = re.compile(r"(\d{4})-W(\d{2})")
 _SHAPES = {"OK": ("●", "green"), "WARNING": ("▲", "yellow"), "CRITICAL": ("◆", "red"), "UNKNOWN": ("○", "magenta")}
 
 
@@ -34,6 +41,11 @@ _SHAPES = {"OK": ("●", "green"), "WARNING": ("▲", "yellow"), "CRITICAL": ("�
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="YYYY-MM-DD",
     help="The day to report on, in the system's zone. Default: yesterday.",
+)
+@click.option(
+    "--week",
+    metavar="YYYY-Www",
+    help="The seven days of an ISO week on one page instead, such as 2026-W46, or `last` for the last that is over.",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep the reports below this folder.")
 @click.option("--no-send", is_flag=True, help="Mail it to nobody.")
@@ -47,22 +59,27 @@ def daily(
     *,
     name: str,
     day: datetime | None,
+    week: str | None,
     out: Path | None,
     no_send: bool,
     as_json: bool,
     file: Path | None,
 ) -> None:
-    """Report on the health and the business of a day.
+    """Report on the health and the business of a day, or of a week.
 
     Writes report.html, .pdf, .txt and .json, and mails the report to the system's recipients. Exits with 0 when it is
     complete and was sent, whatever it says, and with 3 when something is missing.
     """
+    if day is not None and week is not None:
+        raise UsageError("--date and --week exclude each other", advice="Give the one or the other.")
+    monday = None if week in (None, _LAST) else _monday(week)
     here = setting(file, redactor)
     finished: list[Finished] = []
     failed: list[tuple[str, OpsjobsError]] = []
     for chosen in here.config.chosen(name):
         try:
-            finished.append(report_on(here, chosen, day.date() if day else None, out, send=not no_send))
+            asked, job = (day.date() if day else None, "daily") if week is None else (monday, "weekly")
+            finished.append(report_on(here, chosen, asked, out, send=not no_send, job=job))
         except OpsjobsError as error:
             if not as_json and len(here.config.chosen(name)) == 1:
                 raise
@@ -81,21 +98,45 @@ def daily(
     context.exit(max([fault.exit_code for _, fault in failed], default=_PARTIAL if partial else 0))
 
 
+def _monday(week: str) -> date:
+    """The first day of an ISO week. Raises `UsageError`."""
+    form = _WEEK.fullmatch(week)
+    try:
+        year, number = (int(part) for part in form.groups()) if form else (0, 0)
+        return date.fromisocalendar(year, number, _DAYS) - timedelta(days=_DAYS - 1)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"'{week}' is no ISO week", advice="Give one such as 2026-W46, or `last` for the last one that is over."
+        ) from None
+
+
 def report_on(
-    here: Setting, name: str, day: date | None = None, out: Path | None = None, *, send: bool = False
+    here: Setting,
+    name: str,
+    day: date | None = None,
+    out: Path | None = None,
+    *,
+    send: bool = False,
+    job: str = "daily",
 ) -> Finished:
-    """Run the job for one system of the setting; without a day, for yesterday in the system's zone."""
+    """Run the job for one system of the setting; without a day, for the last that is over in the system's zone.
+
+    The weekly job reports on the week that the day is in.
+    """
     from opsjobs import config  # noqa: PLC0415 - slow to import
+    from opsjobs.analysis import growth  # noqa: PLC0415 - as above
     from opsjobs.http import Deadline  # noqa: PLC0415 - as above
-    from opsjobs.jobs import Context  # noqa: PLC0415 - as above
+    from opsjobs.jobs import Context, weekly  # noqa: PLC0415 - as above
     from opsjobs.runner import execute  # noqa: PLC0415 - as above
     from opsjobs.sources.prometheus import Prometheus  # noqa: PLC0415 - as above
 
     connection = here.config.systems[name]
     system = config.profile(here.config, name, here.base)
     moment = now()
+    weeks = job == "weekly"
     if day is None:
-        day = moment.astimezone(ZoneInfo(system.zone)).date() - timedelta(days=1)
+        today = moment.astimezone(ZoneInfo(system.zone)).date()
+        day = today - timedelta(days=today.weekday() + _DAYS if weeks else 1)
     server = config.connection(connection.prometheus, f"systems.{name}.prometheus", here.base)
     for secret in server.secrets:
         here.redactor.add(secret)
@@ -114,8 +155,22 @@ def report_on(
             postgresql=_postgresql(here, name, stack),
             redis=_redis(here, name, stack),
             past=desk.ledger.past(name, day, _REMEMBERED),
+            places=_places(here, name),
+            memory=_memory(desk.ledger, name, day - timedelta(days=growth.REACH)),
         )
-        return execute("daily", work, desk)
+        return execute(job, work, desk, weekly.slot(day) if weeks else "")
+
+
+def _places(here: Setting, name: str) -> dict[str, str]:
+    connection = here.config.systems[name]
+    servers = {"postgresql": connection.postgresql, "redis": connection.redis}
+    return {kind: f"{server.host}:{server.port}" for kind, server in servers.items() if server}
+
+
+def _memory(ledger: Ledger, name: str, since: date) -> Memory:
+    from opsjobs.analysis.growth import Memory  # noqa: PLC0415 - slow to import
+
+    return Memory(numbers=ledger.numbers(name, since), forecasts=ledger.forecasts(name, since))
 
 
 def _postgresql(here: Setting, name: str, stack: ExitStack) -> Postgres | None:
@@ -171,7 +226,8 @@ def tell(finished: Finished) -> None:
     report = finished.report
     shape, colour = _SHAPES[report.status.name]
     partial = "" if report.complete else "  PARTIAL"
-    so_far = "" if report.over else f" until {report.window.end:%H:%M}"
+    long = report.window.seconds > _LONGEST_DAY
+    so_far = "" if report.over else f" until {report.window.end:{'%A, %H:%M' if long else '%H:%M'}}"
     click.echo(f"{report.system_title}, {report.slot}{so_far}")
     click.echo(f"{click.style(f'{shape} {report.status.name}{partial}', fg=colour, bold=True)}  {report.verdict}")
     for finding in report.findings:

@@ -1,9 +1,14 @@
 """The stories, readable top to bottom: each takes a `Context` and tells a `Result`.
 
     context.py    what a job is handed, and what it gives back
-    inquiry.py    everything that the daily report asks, and the evidence of it
+    inquiry.py    everything that the daily report asks
+    evidence.py   how each number came about, so that it can be asked again by hand
+    figures.py    what databases are asked for the indicators that come from them
+    asides.py     what an indicator's own past says of its value, and what to remember of that
     sections.py   what was found out, as the parts of a report
     daily.py      the health and the business of one day, against their limits and their own past
+    weekly.py     the seven days of a week on one page, each judged as its daily report does
+    week.py       what was found out of those days, as the parts of their report
 
 To add a job: a file here with a `run(context) -> Result`, a line in `JOBS`, a command in `opsjobs.cli`.
 """
@@ -12,9 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from opsjobs.jobs import daily
+from opsjobs.jobs import daily, weekly
 from opsjobs.jobs.context import Context, Result
 
-JOBS: Mapping[str, Callable[[Context], Result]] = {"daily": daily.run}
+JOBS: Mapping[str, Callable[[Context], Result]] = {"daily": daily.run, "weekly": weekly.run}
 
 __all__ = ["JOBS", "Context", "Result"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta
 from zoneinfo import ZoneInfo
@@ -13,9 +13,9 @@ from opsjobs.analysis import (
     components,
     figures,
     findings,
-    forecast,
     growth,
     indicators,
+    objectives,
     postgresql,
     redis,
     runs,
@@ -23,27 +23,24 @@ from opsjobs.analysis import (
 )
 from opsjobs.analysis.alerts import AlertHistory
 from opsjobs.analysis.databases import DatabaseResult
-from opsjobs.analysis.forecast import Fared, Forecast, Outcome
 from opsjobs.analysis.runs import JobsResult
 from opsjobs.analysis.situation import Situation
 from opsjobs.analysis.trust import Days, Surroundings
 from opsjobs.errors import SourceError, UsageError
-from opsjobs.jobs import sections
+from opsjobs.jobs import asides, sections
 from opsjobs.jobs.context import Context, Result
-from opsjobs.jobs.inquiry import Inquiry, earlier_values, evidence, inquire
-from opsjobs.jobs.sections import Aside
+from opsjobs.jobs.evidence import evidence
+from opsjobs.jobs.inquiry import Inquiry, inquire
 from opsjobs.model import (
     ComponentResult,
     Finding,
     IndicatorResult,
-    Quality,
-    StatedForecast,
+    SloResult,
     Status,
     Team,
     Window,
 )
-from opsjobs.report.document import Report, UsualBand
-from opsjobs.system import Indicator
+from opsjobs.report.document import Report
 
 _HOUR = 3600
 
@@ -69,7 +66,8 @@ class Observed:
     def status(self) -> Status:
         """The worst of everything."""
         results = (each.status for part in (self.components, self.indicators) for each in part)
-        return Status.worst([*results, *(finding.status for finding in self.findings)])
+        slos = (slo.status for slo in self.situation.slos)
+        return Status.worst([*results, *slos, *(finding.status for finding in self.findings)])
 
 
 def run(context: Context) -> Result:
@@ -78,8 +76,8 @@ def run(context: Context) -> Result:
     days, results = observed.days, observed.indicators
     specs = {declared.id: declared.spec for declared in context.system.indicators}
     causes = {name: spec.explained_by.removeprefix("indicator:") for name, spec in specs.items()}
-    full = dict(_forecasts(days, results, specs))
-    asides = {result.id: _aside(context, days, observed.inquiry, result, full.get(result.id)) for result in results}
+    full = asides.forecasts(context, days, results)
+    past = {result.id: asides.aside(context, days, observed.inquiry, result, full.get(result.id)) for result in results}
     asked = context.now.astimezone(days.zone).date()
     servers = [growth.told(each, context.places.get(each.id, ""), context.memory, asked) for each in observed.servers]
     gaps = verdict.gaps(observed.findings)
@@ -103,7 +101,7 @@ def run(context: Context) -> Result:
                 observed.components,
                 results,
                 observed.alerts,
-                asides=asides,
+                asides=past,
                 causes=causes,
                 over=observed.over,
             ),
@@ -120,34 +118,8 @@ def run(context: Context) -> Result:
         numbers=tuple(
             number for each in servers for number in growth.numbers(each, context.places.get(each.id, ""), asked)
         ),
-        forecasts=tuple(_stated(context, full if report.over else {}, servers, asked)),
+        forecasts=tuple(asides.stated(context, full if report.over else {}, servers, asked)),
     )
-
-
-def _stated(
-    context: Context, full: Mapping[str, Forecast], servers: Iterable[DatabaseResult], asked: date
-) -> Iterator[StatedForecast]:
-    """What the report says of the time to come, for later reports to hold against what came."""
-    for name, found in full.items():
-        if kept := forecast.to_remember(_subject(name), context.day, found):
-            yield kept
-    for each in servers:
-        yield from growth.stated(each, context.places.get(each.id, ""), asked)
-
-
-def _subject(indicator: str) -> str:
-    return f"indicator:{indicator}"
-
-
-def _forecasts(
-    days: Days, results: Iterable[IndicatorResult], specs: Mapping[str, Indicator]
-) -> Iterator[tuple[str, Forecast]]:
-    """When those are full that can be."""
-    end = days.window.end.timestamp()
-    for result in results:
-        spec = specs[result.id]
-        if spec.full_at is not None:
-            yield result.id, forecast.evaluate(result, spec.full_at, spec.step_seconds, end)
 
 
 def observe(context: Context) -> Observed:
@@ -172,7 +144,8 @@ def observe(context: Context) -> Observed:
         warnings=inquiry.warnings,
         asked=len(inquiry.questions),
         runbooks={name: _runbook(context, spec.runbook) for name, spec in context.system.components.items()},
-        others={finding.subject: finding for each in (*servers, own) for finding in each.findings},
+        slos=tuple(_objectives(context, days, inquiry)),
+        others={finding.subject: finding for finding in (*_told(servers), *own.findings)},
     )
     return Observed(
         days=days,
@@ -292,33 +265,25 @@ def _indicators(
             yield figures.evaluate(declared, days_of, around, breakdown=members, **told)  # type: ignore[arg-type]
 
 
-def _aside(context: Context, days: Days, inquiry: Inquiry, result: IndicatorResult, full: Forecast | None) -> Aside:
-    """What an indicator's own past says of its value."""
-    earlier = earlier_values(context, days, inquiry, result) if days.earlier else {}
-    usual, left = bands.around(earlier, context.day), bands.outside(result, earlier, context.day)
-    fared = None
-    if full and full.stated:
-        told = context.memory.forecasts.get(_subject(result.id), {})
-        fared = forecast.fared(told, result.measurement.value or 0.0, context.day)
-    return Aside(
-        band=bands.said(result, left, context.day) if left else "",
-        full=_when_full(result, full, fared) if full else "",
-        soon=full is not None and full.soon,
-        usual=UsualBand(
-            weekday=f"{context.day:%A}", low=usual.low, usual=usual.usual, high=usual.high, outside=left is not None
+def _told(servers: Iterable[DatabaseResult]) -> Iterator[Finding]:
+    return (finding for server in servers for finding in server.findings)
+
+
+def _objectives(context: Context, days: Days, inquiry: Inquiry) -> Iterator[SloResult]:
+    day = int(days.window.seconds)
+    for name, spec in context.system.slos.items():
+        replies = {length: inquiry.replies[f"slo:{name}:{length}"] for length in objectives.spans(spec, day)}
+        yield objectives.evaluate(
+            name,
+            spec,
+            replies,
+            day=day,
+            end=days.window.end.timestamp(),
+            history=inquiry.history,
+            team=_team(context, spec.team),
+            dashboard=_dashboard(context, spec.dashboard),
+            runbook=_runbook(context, spec.runbook),
         )
-        if usual
-        else None,
-        outlook=sections.outlook(full, fared) if full else None,
-    )
-
-
-def _when_full(result: IndicatorResult, full: Forecast, fared: Fared | None) -> str:
-    """The forecast and how those before it fared; of a value that is not known nothing is said."""
-    if fared is not None:
-        return f"{full.text}; {fared.text}"
-    known = result.measurement.quality is Quality.OK
-    return f"when it is full: {full.text}" if known and full.outcome is Outcome.TOO_LITTLE else ""
 
 
 def _origins(context: Context, names: Iterable[str]) -> set[str]:

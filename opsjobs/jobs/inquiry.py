@@ -1,13 +1,13 @@
-"""Everything that the daily report asks, what was answered, and how that can be asked again by hand."""
+"""Everything that the daily report asks, and what was answered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from opsjobs import promql
-from opsjobs.analysis import alerts, components, history, indicators
+from opsjobs.analysis import alerts, components, history, indicators, objectives
 from opsjobs.analysis import figures as values
 from opsjobs.analysis.situation import LastSeen
 from opsjobs.analysis.trust import Days
@@ -15,27 +15,13 @@ from opsjobs.errors import QueryRejected, SourceError
 from opsjobs.jobs import figures
 from opsjobs.jobs.context import Context
 from opsjobs.jobs.figures import Asked
-from opsjobs.model import Answer, ComponentResult, Evidence, IndicatorResult, Quality, Status, Window
+from opsjobs.model import Answer, IndicatorResult, Window
 from opsjobs.sources import Question, ask_all
 from opsjobs.system import DeclaredIndicator
 
 _HOUR = 3600
-_INVENTORY = "inventory"
-_HISTORY = "history"
-_ALERTS = {
-    "alerts:day": ("Alerts of the day", "firing at each minute"),
-    "alerts:before": ("Alerts of the seven days before", "firing at every fifth minute"),
-    "alerts:rules": ("Alert rules", "loaded at every fifth minute"),
-}
-_METHODS = {
-    "last": "the last point of the window",
-    "mean": "the mean of the window's points",
-    "max": "the highest of the window's points",
-    "sum": "the sum of the window's points",
-    "p95": "the 95th percentile of the window's points",
-    "ratio": "the numerator's sum over the denominator's, over the window's points",
-}
-
+INVENTORY = "inventory"
+HISTORY = "history"
 Reply = Answer | SourceError
 
 
@@ -44,7 +30,7 @@ class Inquiry:
     """Questions and replies by subject.
 
     Subjects are `inventory`, `history`, `component:X`, `members:X`, `indicator:X`, `breakdown:X`, `alerts:day`,
-    `alerts:before`, `alerts:rules`, `last:SERIES` and `band:X:DAY`.
+    `alerts:before`, `alerts:rules`, `slo:X:SECONDS`, `last:SERIES` and `band:X:DAY`.
     """
 
     questions: Mapping[str, Question]
@@ -64,7 +50,7 @@ class Inquiry:
     @property
     def history(self) -> history.History | None:
         """How far back metrics go; None when nothing needs it, or nobody could say."""
-        answer = self.replies.get(_HISTORY)
+        answer = self.replies.get(HISTORY)
         return history.History(answer) if isinstance(answer, Answer) else None
 
     @property
@@ -74,7 +60,7 @@ class Inquiry:
             reply
             for subject, reply in self.replies.items()
             if isinstance(reply, SourceError)
-            and not (isinstance(reply, QueryRejected) and subject.startswith(("indicator:", "band:")))
+            and not (isinstance(reply, QueryRejected) and subject.startswith(("indicator:", "band:", "slo:")))
         )
 
     @property
@@ -88,7 +74,7 @@ def inquire(context: Context, days: Days) -> Inquiry:
     """Ask everything at once, and then when each metric was last seen that was not there at the end."""
     questions = dict(_questions(context, days))
     replies = _asked(context, questions)
-    inventory = replies[_INVENTORY]
+    inventory = replies[INVENTORY]
     if isinstance(inventory, Answer):
         later = dict(_last_questions(context, days, inventory)) | dict(_band_questions(context, days, replies))
         questions |= later
@@ -100,13 +86,14 @@ def _questions(context: Context, days: Days) -> Iterator[tuple[str, Question]]:
     """Everything that is asked at once, by subject."""
     end = days.window.end
     whole = Window(start=days.week_before.start, end=end)
-    yield _INVENTORY, Question(query=_present(_needed(context)), at=end)
-    reach = max((spec.lookback for _, _, spec in context.system.indicators), default=0)
+    yield INVENTORY, Question(query=_present(_needed(context)), at=end)
+    reaches = [spec.lookback for _, _, spec in context.system.indicators]
+    reach = max([*reaches, *(slo.window_seconds for slo in context.system.slos.values())], default=0)
     if reach > _HOUR:
         first = (days.week_before, *days.earlier)[-1]
         start = first.start.astimezone(UTC) - timedelta(seconds=reach)
         far = Window(start=start, end=end)
-        yield _HISTORY, Question(query=_present(_far_reaching(context)), at=end, window=far, step=history.STEP)
+        yield HISTORY, Question(query=_present(_far_reaching(context)), at=end, window=far, step=history.STEP)
     for name, component in context.system.components.items():
         yield f"component:{name}", Question(query=component.up, at=end, window=days.window, step=components.STEP)
         # The line ends before the bracket does: the query may end with a comment.
@@ -117,6 +104,9 @@ def _questions(context: Context, days: Days) -> Iterator[tuple[str, Question]]:
         if spec.broken_down:
             query = promql.at_step(spec.broken_down, int(days.window.seconds))
             yield f"breakdown:{name}", Question(query=query, at=end)
+    for name, slo in context.system.slos.items():
+        for length in objectives.spans(slo, int(days.window.seconds)):
+            yield f"slo:{name}:{length}", Question(query=slo.share(length), at=end)
     earlier, slow = alerts.before(days), alerts.WEEK_STEP
     yield "alerts:day", Question(query=alerts.FIRING, at=end, window=days.window, step=alerts.STEP)
     yield "alerts:before", Question(query=alerts.FIRING, at=earlier.end, window=earlier, step=slow)
@@ -184,7 +174,8 @@ def _needed(context: Context) -> set[str]:
 def _far_reaching(context: Context) -> set[str]:
     """The metrics of those queries that read back more than an hour."""
     specs = (spec for _, _, spec in context.system.indicators if spec.lookback > _HOUR)
-    return {name for spec in specs for name in spec.metrics} - history.MAY_BE_ABSENT
+    of_slos = {name for slo in context.system.slos.values() for name in promql.metrics(slo.share(_HOUR))}
+    return ({name for spec in specs for name in spec.metrics} | of_slos) - history.MAY_BE_ABSENT
 
 
 def _asked(context: Context, questions: Mapping[str, Question]) -> dict[str, Reply]:
@@ -192,76 +183,7 @@ def _asked(context: Context, questions: Mapping[str, Question]) -> dict[str, Rep
     return dict(zip(questions, replies, strict=True))
 
 
-def _method(inquiry: Inquiry, result: IndicatorResult) -> str:
-    """How the points became the value, and of which other days the same was asked."""
-    prefix = f"band:{result.id}:"
-    others = [subject.removeprefix(prefix) for subject in inquiry.questions if subject.startswith(prefix)]
-    return _METHODS[result.summary] + (f"; for its band, the same over {', '.join(others)}" if others else "")
-
-
 def _newest(answer: Answer) -> datetime | None:
     """The value of the last sample as a time."""
     values = [sample.value for series in answer.series for sample in series.samples if sample.value is not None]
     return datetime.fromtimestamp(values[-1], UTC) if values else None
-
-
-def evidence(
-    context: Context, days: Days, inquiry: Inquiry, rows: Sequence[ComponentResult], results: Sequence[IndicatorResult]
-) -> Iterator[Evidence]:
-    """How each number came about, in the order of the report."""
-
-    def asked(subject: str, title: str, method: str, quality: Quality | None = None, **known: object) -> Evidence:
-        question, reply = inquiry.questions[subject], inquiry.replies[subject]
-        failed = isinstance(reply, SourceError)
-        weak = Quality.PARTIAL if isinstance(reply, Answer) and reply.warnings else Quality.OK
-        said = str(reply) if failed else "; ".join((*reply.warnings, *reply.infos)) if isinstance(reply, Answer) else ""
-        return Evidence(
-            **{  # type: ignore[arg-type]  # the keys of Evidence, some of them from the caller
-                "subject": subject,
-                "title": title,
-                "source": context.metrics.name,
-                "query": question.query,
-                "method": method,
-                "quality": quality or (Quality.ERROR if failed else weak),
-                "start": question.window.start if question.window else None,
-                "end": question.at,
-                "step": float(question.step) if question.window else None,
-                "reason": said,
-                **{key: value for key, value in known.items() if value or key != "reason"},
-            }
-        )
-
-    yield asked(_INVENTORY, "Which metrics were there", "present within 5 minutes before the end of the window")
-    if _HISTORY in inquiry.questions:
-        yield asked(_HISTORY, "How far back metrics go", "present at each hour")
-    for name, spec in context.system.components.items():
-        worst = Status.worst(row.status for row in rows if row.id == name)
-        quality = (
-            Quality.EMPTY
-            if worst is Status.UNKNOWN and isinstance(inquiry.replies[f"component:{name}"], Answer)
-            else None
-        )
-        reason = "; ".join(row.reason for row in rows if row.id == name and row.status is Status.UNKNOWN)
-        yield asked(f"component:{name}", spec.title, "up while 1, down while 0, at each minute", quality, reason=reason)
-        yield asked(f"members:{name}", f"{spec.title}: expected members", "seen in the 7 days before")
-    for result in results:
-        if result.store != "prometheus":
-            yield from figures.evidence(context, days, inquiry.figures, result)
-            continue
-        measurement = result.measurement
-        yield asked(
-            f"indicator:{result.id}",
-            result.title,
-            _method(inquiry, result),
-            measurement.quality,
-            sample_at=measurement.at,
-            coverage=result.coverage,
-            reason=measurement.reason,
-        )
-        if f"breakdown:{result.id}" in inquiry.questions:
-            yield asked(f"breakdown:{result.id}", f"{result.title}, by {result.breakdown_by}", "the largest five")
-    for subject, (title, method) in _ALERTS.items():
-        yield asked(subject, title, method)
-    for subject in inquiry.questions:
-        if subject.startswith("last:"):
-            yield asked(subject, f"{subject.removeprefix('last:')}: last seen", "the value of the last point")

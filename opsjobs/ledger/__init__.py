@@ -1,4 +1,4 @@
-"""REMEMBER: runs and the day values of indicators, in SQLite (WAL) or PostgreSQL.
+"""REMEMBER: runs, the day values of indicators and databases, forecasts and deliveries, in SQLite (WAL) or PostgreSQL.
 
     tables.py      what is kept
     migrations/    how an older ledger becomes this one
@@ -23,9 +23,21 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from opsjobs.errors import LedgerError
 from opsjobs.ledger import tables
-from opsjobs.model import Artifact, Delivery, DeliveryState, IndicatorResult, Outcome, Quality, Run, Status
+from opsjobs.model import (
+    Artifact,
+    Delivery,
+    DeliveryState,
+    IndicatorResult,
+    Outcome,
+    Quality,
+    Run,
+    ServerValue,
+    StatedForecast,
+    Status,
+    Trend,
+)
 
-_VERSION = "0002"
+_VERSION = "0003"
 """The newest migration; a test holds it to the newest file."""
 _ADVICE = "Check storage.root (or OPSJOBS_HOME) and storage.ledger, free space, and who may write there."
 
@@ -83,8 +95,16 @@ class Ledger:
         with self._begin() as connection:
             connection.execute(sa.insert(tables.runs).values(_row(run)))
 
-    def finish(self, run: Run, day: date | None = None, indicators: Sequence[IndicatorResult] = ()) -> None:
-        """Write how a run ended, together with the day values that it found."""
+    def finish(
+        self,
+        run: Run,
+        day: date | None = None,
+        indicators: Sequence[IndicatorResult] = (),
+        *,
+        numbers: Sequence[ServerValue] = (),
+        forecasts: Sequence[StatedForecast] = (),
+    ) -> None:
+        """Write how a run ended, together with what it found; in place of what earlier runs of the slot found."""
         values = [
             {
                 "system": run.system,
@@ -104,6 +124,9 @@ class Ledger:
             if values:
                 connection.execute(sa.delete(days).where(days.c.system == run.system, days.c.day == day))
                 connection.execute(sa.insert(days), values)
+            _keep_numbers(connection, run, numbers)
+            if day is not None:
+                _keep_forecasts(connection, run, forecasts)
 
     def crash(self, system: str, job: str, host: str, at: datetime) -> int:
         """Mark the unfinished runs of a job on a host as crashed; only for the holder of the job's lock."""
@@ -184,6 +207,29 @@ class Ledger:
                 found.setdefault(row.indicator, {})[row.day] = row.value
         return found
 
+    def numbers(self, system: str, since: date) -> dict[str, dict[date, float]]:
+        """What database servers said since a day, by subject and by the day when they were asked."""
+        table = tables.server_days
+        query = sa.select(table).where(table.c.system == system, table.c.day >= since)
+        found: dict[str, dict[date, float]] = {}
+        with self._begin() as connection:
+            for row in connection.execute(query).mappings():
+                known = {name: row[name] for name in ("server", "database", "item", "day", "value", "unit")}
+                number = ServerValue(**known)
+                found.setdefault(number.subject, {})[number.day] = number.value
+        return found
+
+    def forecasts(self, system: str, since: date) -> dict[str, dict[date, Trend]]:
+        """The forecasts that were stated since a day, by subject and by the day of their value."""
+        table = tables.forecasts
+        query = sa.select(table).where(table.c.system == system, table.c.day >= since)
+        found: dict[str, dict[date, Trend]] = {}
+        with self._begin() as connection:
+            for row in connection.execute(query):
+                trend = Trend(value=row.value, low=row.low, slope=row.slope, high=row.high)
+                found.setdefault(row.subject, {})[row.day] = trend
+        return found
+
     def _deliveries(self, query: sa.Select[Any]) -> list[Delivery]:
         with self._begin() as connection:
             rows = [dict(row) for row in connection.execute(query).mappings()]
@@ -242,6 +288,29 @@ def _migrate(engine: Engine) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()
+
+
+def _keep_numbers(connection: Connection, run: Run, numbers: Sequence[ServerValue]) -> None:
+    """One value for each server, item and day: the last that was said."""
+    table = tables.server_days
+    for server, database, day in {(number.server, number.database, number.day) for number in numbers}:
+        same = sa.and_(table.c.system == run.system, table.c.server == server, table.c.database == database)
+        connection.execute(sa.delete(table).where(same, table.c.day == day))
+    if numbers:
+        rows = [{"system": run.system, **asdict(number), "run_id": run.id} for number in numbers]
+        connection.execute(sa.insert(table), rows)
+
+
+def _keep_forecasts(connection: Connection, run: Run, forecasts: Sequence[StatedForecast]) -> None:
+    """Those of the slot, in place of what it stated before."""
+    table = tables.forecasts
+    connection.execute(sa.delete(table).where(table.c.system == run.system, table.c.slot == run.slot))
+    for each in forecasts:
+        # Two slots may be made on one day, which speak of the same databases.
+        same = sa.and_(table.c.system == run.system, table.c.subject == each.subject, table.c.day == each.day)
+        connection.execute(sa.delete(table).where(same))
+        row = {"system": run.system, "subject": each.subject, "day": each.day, **asdict(each.trend)}
+        connection.execute(sa.insert(table).values(**row, slot=run.slot, run_id=run.id))
 
 
 def _row(run: Run) -> dict[str, Any]:

@@ -75,6 +75,33 @@ indicator_days = Table(
     Column("run_id", String(36), nullable=False),
 )
 
+server_days = Table(
+    "server_days",
+    metadata,
+    Column("system", String(200), primary_key=True),
+    Column("server", String(20), primary_key=True),
+    Column("database", String(400), primary_key=True),
+    Column("item", String(300), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("value", Float(53), nullable=False),
+    Column("unit", String(20), nullable=False),
+    Column("run_id", String(36), nullable=False),
+)
+
+forecasts = Table(
+    "forecasts",
+    metadata,
+    Column("system", String(200), primary_key=True),
+    Column("subject", String(750), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("slot", String(50), nullable=False),
+    Column("value", Float(53), nullable=False),
+    Column("low", Float(53), nullable=False),
+    Column("slope", Float(53), nullable=False),
+    Column("high", Float(53), nullable=False),
+    Column("run_id", String(36), nullable=False),
+)
+
 deliveries = Table(
     "deliveries",
     metadata,

@@ -29,13 +29,19 @@ from opsjobs.report.document import (
     ChangeRow,
     Changes,
     Chart,
+    Charts,
     ComponentTable,
+    DayStrip,
+    DaySummary,
     Fact,
     IndicatorTable,
+    Outlook,
     Report,
     Section,
     StateRow,
     StateTable,
+    WeekRow,
+    WeekTable,
 )
 
 SCHEMA = 1
@@ -105,21 +111,62 @@ def _block(block: Block, zone: tzinfo) -> Json:
     if isinstance(block, IndicatorTable):
         return {
             "kind": "indicators",
-            "rows": [_indicator(row, block.notes.get(row.id, ()), zone) for row in block.rows],
+            "rows": [{**_indicator(row, zone), **_past(row.id, block)} for row in block.rows],
         }
     if isinstance(block, ComponentTable):
         return {"kind": "components", "rows": [_component(row, zone) for row in block.rows]}
     if isinstance(block, AlertTable):
         rows, earlier = ([_alert(row, zone) for row in part] for part in (block.rows, block.earlier))
         return {"kind": "alerts", "alerts": rows, "earlier": earlier}
+    if isinstance(block, Charts):
+        return {"kind": "charts", "charts": [_chart(chart, zone) for chart in block.charts]}
+    return _timeless(block)
+
+
+def _timeless(block: Changes | StateTable | DayStrip | WeekTable) -> Json:
+    """A block in which there are no times of day."""
     if isinstance(block, Changes):
         return {"kind": "changes", "changes": [_change(row) for row in block.rows]}
     if isinstance(block, StateTable):
         return {"kind": "states", "states": [_state(row) for row in block.rows]}
-    return {"kind": "charts", "charts": [_chart(chart, zone) for chart in block.charts]}
+    if isinstance(block, DayStrip):
+        return {"kind": "days", "days": [_day(day) for day in block.days]}
+    dates = [day.isoformat() for day in block.days]
+    return {"kind": "week", "name": block.name, "days": dates, "rows": [_row(row) for row in block.rows]}
 
 
-def _indicator(row: IndicatorResult, notes: Sequence[str], zone: tzinfo) -> Json:
+def _past(indicator: str, block: IndicatorTable) -> dict[str, Json]:
+    """What its own past says of an indicator: in words, and as numbers."""
+    usual = block.bands.get(indicator)
+    return {
+        "notes": block.notes.get(indicator, ()),
+        "band": None
+        if usual is None
+        else {
+            "weekday": usual.weekday,
+            "low": usual.low,
+            "usual": usual.usual,
+            "high": usual.high,
+            "outside": usual.outside,
+        },
+        "forecast": _forecast(block.outlooks.get(indicator)),
+    }
+
+
+def _forecast(outlook: Outlook | None) -> Json:
+    if outlook is None:
+        return None
+    return {
+        "outcome": outlook.outcome,
+        "days": outlook.days,
+        "earliest": outlook.earliest,
+        "latest": outlook.latest,
+        "checked": outlook.checked,
+        "held": outlook.held,
+    }
+
+
+def _indicator(row: IndicatorResult, zone: tzinfo) -> dict[str, Json]:
     return {
         "id": row.id,
         "title": row.title,
@@ -133,7 +180,6 @@ def _indicator(row: IndicatorResult, notes: Sequence[str], zone: tzinfo) -> Json
         "at": _time(row.measurement.at, zone),
         "quality": row.measurement.quality.value,
         "reason": row.measurement.reason,
-        "notes": notes,
         "threshold": _threshold(row.threshold),
         "coverage": row.coverage,
         "attainment": row.attainment,
@@ -188,7 +234,38 @@ def _component(row: ComponentResult, zone: tzinfo) -> Json:
 
 
 def _state(row: StateRow) -> Json:
-    return {"title": row.title, "value": row.value, "status": row.status.name, "reason": row.reason}
+    return {
+        "title": row.title,
+        "value": row.value,
+        "status": row.status.name,
+        "reason": row.reason,
+        "number": row.number,
+        "unit": row.unit,
+        "forecast": _forecast(row.outlook),
+    }
+
+
+def _day(day: DaySummary) -> Json:
+    found = [{"subject": each.subject, "status": each.status.name, "title": each.title} for each in day.findings]
+    return {"day": day.day.isoformat(), "status": day.status.name, "over": day.over, "findings": found}
+
+
+def _row(row: WeekRow) -> Json:
+    return {
+        "id": row.id,
+        "title": row.title,
+        "group": row.group,
+        "unit": row.unit,
+        "about": row.about,
+        "status": row.status.name,
+        "cells": [
+            {"value": cell.value, "text": cell.text, "status": cell.status.name, "reason": cell.reason}
+            for cell in row.cells
+        ],
+        "whole": row.whole,
+        "remark": row.remark,
+        "threshold": _threshold(row.threshold) if row.threshold else None,
+    }
 
 
 def _change(row: ChangeRow) -> Json:

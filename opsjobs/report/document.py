@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from opsjobs.model import (
     ComponentResult,
@@ -14,17 +14,45 @@ from opsjobs.model import (
     IndicatorResult,
     Sample,
     Status,
+    Threshold,
     Window,
 )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class UsualBand:
+    """What is usual on a weekday, in base units, and whether the value lies outside of it."""
+
+    weekday: str
+    low: float
+    usual: float
+    high: float
+    outside: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outlook:
+    """When something is full, in days from the value on, and how earlier forecasts for the day fared."""
+
+    outcome: str
+    """`full in`, `no trend`, `not soon` or `not enough data`; only the first has numbers."""
+    days: float | None = None
+    earliest: float | None = None
+    latest: float | None = None
+    checked: int | None = None
+    held: int | None = None
+    """Of how many of those that were checked the interval held the value."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class IndicatorTable:
-    """Indicators, one row each, with spark lines."""
+    """Indicators, one row each, with spark lines. What is known of a row's past is by the indicator's id."""
 
     rows: tuple[IndicatorResult, ...]
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Remarks under the rows, by the indicator's id."""
+    """Remarks under the rows."""
+    bands: Mapping[str, UsualBand] = field(default_factory=dict)
+    outlooks: Mapping[str, Outlook] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,6 +168,9 @@ class StateRow:
     value: str
     status: Status
     reason: str = ""
+    number: float | None = None
+    unit: str = ""
+    outlook: Outlook | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,7 +180,81 @@ class StateTable:
     rows: tuple[StateRow, ...]
 
 
-Block = IndicatorTable | ComponentTable | Charts | AlertTable | Changes | StateTable
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DayFinding:
+    """A finding as one day had it, without what to do about it."""
+
+    subject: str
+    status: Status
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DaySummary:
+    """One day of several: how it was, and what was found, the worst first."""
+
+    day: date
+    status: Status
+    over: bool = True
+    findings: tuple[DayFinding, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DayStrip:
+    """Some days side by side."""
+
+    days: tuple[DaySummary, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DayCell:
+    """What one row says of one day, in words and in base units; without a value, `reason` says why."""
+
+    text: str
+    value: float | None
+    status: Status = Status.OK
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeekRow:
+    """One thing over some days."""
+
+    id: str
+    title: str
+    cells: tuple[DayCell, ...]
+    """One for each day of the table."""
+    group: str = ""
+    unit: str = ""
+    about: str = ""
+    """What it is, beside its title."""
+    whole: str = ""
+    """All the days in one word, or how far it moved from the first to the last."""
+    remark: str = ""
+    """Its limits, or what happened and when."""
+    threshold: Threshold | None = None
+
+    @property
+    def status(self) -> Status:
+        """The worst of its days."""
+        return Status.worst(cell.status for cell in self.cells)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeekTable:
+    """Several things over the same days, a row each and a column for each day."""
+
+    name: str
+    """What stands in its first column."""
+    days: tuple[date, ...]
+    rows: tuple[WeekRow, ...]
+    whole: str = ""
+    """The heading of the column behind the days; without one there is no such column."""
+    remark: str = ""
+    """The heading of the last column; as above."""
+
+
+Block = IndicatorTable | ComponentTable | Charts | AlertTable | Changes | StateTable | DayStrip | WeekTable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,6 +265,8 @@ class Section:
     title: str
     note: str = ""
     blocks: tuple[Block, ...] = ()
+    first: bool = False
+    """Whether it stands before what needs a person."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,3 +299,5 @@ class Report:
     sections: tuple[Section, ...] = ()
     gaps: tuple[Gap, ...] = ()
     evidence: tuple[Evidence, ...] = field(default_factory=tuple)
+    evidence_window: Window | None = None
+    """The window that the evidence is of, where that is only a part of the report's."""

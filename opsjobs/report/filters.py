@@ -147,9 +147,16 @@ def stretch(window: Window) -> str:
 def spoken(report: Report, zone: tzinfo) -> str:
     """The span that a report speaks of; of one that is not over, how far it has come."""
     if report.over:
-        return period(report.window, zone)
+        return period(report.window, zone) if stretch(report.window) == "day" else _dates(report.window, zone)
     start = report.window.start
     return f"{_date(start.astimezone(zone))}, so far, until {clock(report.window.end, zone, start)}"
+
+
+def _dates(window: Window, zone: tzinfo) -> str:
+    """The first and the last day of a window of whole days."""
+    start, end = window.start.astimezone(zone), window.end.astimezone(zone)
+    last = end - timedelta(days=1)
+    return f"{_date(start)} to {_date(last)}" if (end.hour, end.minute) == (0, 0) else period(window, zone)
 
 
 def period(window: Window, zone: tzinfo) -> str:
@@ -190,12 +197,28 @@ def advice(gap: Gap, report: Report) -> str:
 
 def rerun(report: Report, zone: tzinfo) -> str:
     """How the queries of the appendix become the numbers of the report."""
-    start, end = instant(report.window.start, zone), instant(report.window.end, zone)
+    window = report.evidence_window or report.window
+    start, end = instant(window.start, zone), instant(window.end, zone)
+    one = report.evidence_window is not None
+    whose = f" of {evidence_day(report, zone)}" if one else ""
+    others = " The report of each other day has its own." if one else ""
     return (
-        "How each number came about, to run it by hand. A range has a point at the end of each step, the first one at"
-        f" its start plus one step. The value of the {stretch(report.window)} is made of the points after {start} up to"
-        f" {end}, by the method given."
+        f"How each number{whose} came about, to run it by hand.{others} A range has a point at the end of each step,"
+        f" the first one at its start plus one step. The value of the {stretch(window)} is made of the points after"
+        f" {start} up to {end}, by the method given."
     )
+
+
+def evidence_day(report: Report, zone: tzinfo) -> str:
+    """The day that the evidence is of, where that is only a part of what the report speaks of."""
+    return _date(report.evidence_window.start.astimezone(zone)) if report.evidence_window else ""
+
+
+def calm(report: Report) -> str:
+    """What is said where nothing needs a person."""
+    if report.complete and report.status is Status.OK:
+        return "Nothing today." if stretch(report.window) == "day" else "Nothing in these days."
+    return ""
 
 
 def asked(item: Evidence, zone: tzinfo) -> str:

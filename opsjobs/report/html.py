@@ -14,9 +14,21 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from opsjobs import words
 from opsjobs.model import Evidence, IndicatorResult, Quality, Status
 from opsjobs.report import charts, filters, hygiene, sparks
-from opsjobs.report.document import AlertTable, Changes, Charts, ComponentTable, IndicatorTable, Report, StateTable
+from opsjobs.report.document import (
+    AlertTable,
+    Changes,
+    Charts,
+    ComponentTable,
+    DayStrip,
+    IndicatorTable,
+    Report,
+    StateTable,
+    WeekRow,
+    WeekTable,
+)
 
 Row = TypeVar("Row")
+Grouped = TypeVar("Grouped", IndicatorResult, WeekRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,7 @@ def environment() -> Environment:
         *(filters.comparisons, filters.episodes, filters.stretch, filters.spoken, filters.called),
         *(filters.advice, filters.rerun, filters.asked, filters.tight, filters.columns),
         *(filters.spells, filters.fired, filters.often, filters.judgement, words.span),
-        *(filters.instant, filters.day, filters.period, sparks.spark),
+        *(filters.evidence_day, filters.calm, filters.instant, filters.day, filters.period, sparks.spark),
     ):
         made.filters[said.__name__] = said
     made.filters["chart"] = charts.svg
@@ -71,6 +83,8 @@ def environment() -> Environment:
     made.tests["alerts"] = lambda block: isinstance(block, AlertTable)
     made.tests["changes"] = lambda block: isinstance(block, Changes)
     made.tests["states"] = lambda block: isinstance(block, StateTable)
+    made.tests["days"] = lambda block: isinstance(block, DayStrip)
+    made.tests["week"] = lambda block: isinstance(block, WeekTable)
     made.tests["charts"] = lambda block: isinstance(block, Charts)
     made.globals["OK"] = Status.OK
     made.globals["NOT_JUDGED"] = filters.NOT_JUDGED
@@ -95,7 +109,7 @@ def _by_quality(evidence: Sequence[Evidence]) -> tuple[tuple[Evidence, ...], tup
     return bad, good
 
 
-def _by_group(rows: Sequence[IndicatorResult]) -> list[tuple[str, list[IndicatorResult]]]:
+def _by_group(rows: Sequence[Grouped]) -> list[tuple[str, list[Grouped]]]:
     """Neighbours of one group under its name."""
     return [(name, list(members)) for name, members in groupby(rows, key=lambda row: row.group)]
 

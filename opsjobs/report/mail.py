@@ -8,7 +8,7 @@ from datetime import tzinfo
 
 from opsjobs.model import Attachment, IndicatorResult, Letter, Status
 from opsjobs.report import MEDIA_TYPES, charts, filters, text
-from opsjobs.report.document import ChangeRow, Changes, Chart, Charts, IndicatorTable, Report
+from opsjobs.report.document import ChangeRow, Changes, Chart, Charts, DayStrip, DaySummary, IndicatorTable, Report
 from opsjobs.report.html import environment
 
 LARGEST = 90_000
@@ -62,16 +62,17 @@ def _page(report: Report, drawn: list[Chart], zone: tzinfo, where: str) -> str:
 
     rows = sorted(_rows(report), key=lambda row: -row.status.rank)
     template = environment().get_template("mail.html")
-    most = len(rows)
+    most = max(len(rows), len(report.findings))
     while True:
         page = template.render(
             report=report,
             zone=zone,
             charts=drawn,
+            days=list(_days(report)),
             changes=list(_changes(report))[:_CHANGES],
             findings=report.findings[: max(most, 1)],
             rows=rows[:most],
-            hidden=len(rows) - most,
+            hidden=max(0, len(rows) - most),
             hidden_findings=max(0, len(report.findings) - max(most, 1)),
             where=where,
         )
@@ -86,6 +87,13 @@ def _charts(report: Report) -> Iterator[Chart]:
         for block in section.blocks:
             if isinstance(block, Charts):
                 yield from block.charts
+
+
+def _days(report: Report) -> Iterator[DaySummary]:
+    for section in report.sections:
+        for block in section.blocks:
+            if isinstance(block, DayStrip):
+                yield from block.days
 
 
 def _changes(report: Report) -> Iterator[ChangeRow]:

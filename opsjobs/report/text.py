@@ -19,16 +19,22 @@ from opsjobs.report.document import (
     Chart,
     Charts,
     ComponentTable,
+    DayCell,
+    DayStrip,
+    DaySummary,
     Fact,
     IndicatorTable,
     Report,
     Section,
     StateRow,
     StateTable,
+    WeekRow,
+    WeekTable,
 )
 
 WIDTH = 96
 _GUTTER = "  "
+_INITIALS = {Status.CRITICAL: "C", Status.UNKNOWN: "U", Status.WARNING: "W"}
 Row = TypeVar("Row")
 
 
@@ -37,10 +43,11 @@ def render(report: Report) -> bytes:
     zone = filters.zone_of(report)
     lines = [
         *_head(report, zone),
+        *(line for section in report.sections if section.first for line in _section(section, report, zone)),
         *_findings(report),
-        *(line for section in report.sections for line in _section(section, report, zone)),
+        *(line for section in report.sections if not section.first for line in _section(section, report, zone)),
         *_gaps(report),
-        *_quality(report.evidence),
+        *_quality(report, zone),
         *_appendix(report, zone),
     ]
     text = "\n".join(line.rstrip() for line in lines).strip("\n") + "\n"
@@ -71,11 +78,8 @@ def _fact(fact: Fact, names: int, values: int) -> list[str]:
 def _findings(report: Report) -> list[str]:
     lines = [*_heading("What needs a person"), ""]
     if not report.findings:
-        calm = report.complete and report.status is Status.OK
-        return [
-            *lines,
-            "Nothing today." if calm else "No finding was raised. Gaps and Data quality say what is missing.",
-        ]
+        calm = filters.calm(report)
+        return [*lines, calm or "No finding was raised. Gaps and Data quality say what is missing."]
     shown, hidden = hygiene.shortlist(report.findings, lambda finding: finding.status.rank)
     for number, finding in enumerate(shown, start=1):
         lines += [*([""] if number > 1 else []), *_finding(number, finding)]
@@ -111,6 +115,10 @@ def _section(section: Section, report: Report, zone: tzinfo) -> list[str]:
             lines += ["", *(line for row in block.rows for line in _change(row))]
         elif isinstance(block, StateTable):
             lines += _states(block)
+        elif isinstance(block, DayStrip):
+            lines += _days(block)
+        elif isinstance(block, WeekTable):
+            lines += _week(block)
     return lines
 
 
@@ -198,6 +206,42 @@ def _alerts(block: AlertTable, report: Report, zone: tzinfo) -> list[str]:
     return ["", *_table(headers, shown, cells, aside, right=(4, 5, 6, 7)), *_more(hidden)]
 
 
+def _days(block: DayStrip) -> list[str]:
+    def cells(row: DaySummary) -> tuple[str, ...]:
+        so_far = "" if row.over else ", so far"
+        worst = row.findings[0].title if row.findings else ""
+        return f"{row.day:%a %Y-%m-%d}{so_far}", row.status.name, f"{len(row.findings)}", worst
+
+    return ["", *_table(("Day", "Status", "Found", "The worst of it"), block.days, cells, right=(2,))]
+
+
+def _week(block: WeekTable) -> list[str]:
+    def said(cell: DayCell) -> str:
+        return cell.text if cell.status is Status.OK else f"{_INITIALS[cell.status]} {cell.text}"
+
+    def cells(row: WeekRow) -> tuple[str, ...]:
+        return (row.title, *map(said, row.cells))
+
+    def aside(row: WeekRow) -> list[str]:
+        whole = f"{block.whole}: {row.whole}" if block.whole and row.whole else ""
+        return _wrap("    " + "; ".join(filter(None, (row.about, whole, row.remark))), "    ")
+
+    shown, hidden = hygiene.shortlist(block.rows, lambda row: row.status.rank)
+    headers = (block.name, *(f"{day:%a}" for day in block.days))
+    lines: list[str] = []
+    for group, members in groupby(shown, key=lambda row: row.group):
+        lines += [
+            "",
+            *([group] if group else []),
+            *_table(headers, members, cells, aside, right=range(1, len(headers))),
+        ]
+    marked = {cell.status for row in shown for cell in row.cells} - {Status.OK}
+    if marked:
+        legend = ", ".join(f"{mark} {status.name}" for status, mark in _INITIALS.items() if status in marked)
+        lines += ["", f"Before a value: {legend}."]
+    return lines + _more(hidden)
+
+
 def _change(row: ChangeRow) -> list[str]:
     return _wrap(f"- {'; '.join((row.text + filters.judgement(row), *row.remarks))}", "  ")
 
@@ -227,10 +271,11 @@ def _gaps(report: Report) -> list[str]:
     return lines + _more(hidden)
 
 
-def _quality(evidence: Sequence[Evidence]) -> list[str]:
+def _quality(report: Report, zone: tzinfo) -> list[str]:
+    evidence, day = report.evidence, filters.evidence_day(report, zone)
     bad = [item for item in evidence if item.quality is not Quality.OK]
     shown, hidden = hygiene.shortlist(bad, lambda _: 0)
-    lines = [*_heading("Data quality"), ""]
+    lines = [*_heading(f"Data quality of {day}" if day else "Data quality"), ""]
     if shown:
         headers = ("Query", "Answer", "Coverage", "Reason")
         lines += _table(headers, shown, _answer, right=(2,)) + _more(hidden) + [""]

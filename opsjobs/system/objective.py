@@ -8,7 +8,7 @@ from pydantic import Field
 
 from opsjobs import promql
 from opsjobs.declaration import Declared
-from opsjobs.vocabulary import DashboardName, Length, TeamName, WindowQuery, seconds
+from opsjobs.vocabulary import DashboardName, Length, Subject, TeamName, WindowQuery, seconds
 
 
 class SloSpec(Declared):
@@ -26,6 +26,8 @@ class SloSpec(Declared):
     """PromQL with one series: how much was good in `$window`; or without `total` the share of it that was."""
     total: WindowQuery | None = None
     """How much there was."""
+    explained_by: Subject = ""
+    """What explains a fast burn when it is bad itself: component:X or indicator:X."""
     team: TeamName
     dashboard: DashboardName | None = None
     runbook: str = ""

@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -10,6 +11,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -38,15 +40,10 @@ def postgresql(settings=(), *, authentication="trust", files=None, superuser="op
 
     Gives its URL and its process. `files` are put beside the data, readable by the server alone.
     """
-    programs = _programs()
-    if programs is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("no real PostgreSQL: install the package postgresql")
-        pytest.skip("no real PostgreSQL: initdb is not installed")
+    programs = _required()
     with tempfile.TemporaryDirectory(prefix="opsjobs-pg-", ignore_cleanup_errors=True) as folder:
         data = Path(folder) / "data"
-        user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-        own = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+        user, own = _owner()
         for name, content in {"password": SUPERUSER_PASSWORD.encode(), **(files or {})}.items():
             path = Path(folder) / name
             path.write_bytes(content)
@@ -59,21 +56,62 @@ def postgresql(settings=(), *, authentication="trust", files=None, superuser="op
         if authentication != "trust":
             initdb.append(f"--pwfile={folder}/password")
         subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **own)
-        port = free_port()
-        options = [option for setting in settings for option in ("-c", setting.replace("FOLDER", folder))]
-        server = subprocess.Popen(
-            [programs / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", folder, "-F", *options],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-            **own,
-        )
         password = "" if authentication == "trust" else f":{SUPERUSER_PASSWORD}"
-        try:
-            yield _ready(f"postgresql://{superuser}{password}@127.0.0.1:{port}/postgres", server), server
-        finally:
-            server.terminate()
-            server.wait(30)
+        with _serving(data, f"{superuser}{password}", [each.replace("FOLDER", folder) for each in settings]) as served:
+            yield served
+
+
+@contextmanager
+def standby(url, *settings):
+    """A standby that follows the cluster of a URL, which lets everybody in; gone afterwards. As `postgresql` gives."""
+    programs = _required()
+    with tempfile.TemporaryDirectory(prefix="opsjobs-pg-", ignore_cleanup_errors=True) as folder:
+        user, own = _owner()
+        if user:
+            os.chown(folder, user.pw_uid, user.pw_gid)
+        data = Path(folder) / "data"
+        copy = [programs / "pg_basebackup", "-d", url, "-D", data, "-R", "-X", "stream", "-c", "fast", "--no-sync"]
+        subprocess.run(copy, check=True, capture_output=True, cwd=folder, **own)
+        with _serving(data, urlsplit(url).username, settings) as served:
+            yield served
+
+
+@contextmanager
+def _serving(data, who, settings):
+    """A cluster that is there, on a free port."""
+    port, (_, own) = free_port(), _owner()
+    options = [option for setting in settings for option in ("-c", setting)]
+    where = ["-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", data.parent]
+    server = subprocess.Popen(
+        [_required() / "postgres", *where, "-F", *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=data.parent,
+        **own,
+    )
+    try:
+        yield _ready(f"postgresql://{who}@127.0.0.1:{port}/postgres", server), server
+    finally:
+        # One that was stopped by a signal would not hear that it is to end.
+        server.send_signal(signal.SIGCONT)
+        server.terminate()
+        server.wait(30)
+
+
+def _required():
+    """The folder of PostgreSQL's programs."""
+    programs = _programs()
+    if programs is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no real PostgreSQL: install the package postgresql")
+        pytest.skip("no real PostgreSQL: initdb is not installed")
+    return programs
+
+
+def _owner():
+    """Who runs it, where this user is root, which PostgreSQL refuses; and how a process is told."""
+    user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+    return user, {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
 
 
 def _ready(url, server):

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 import opsjobs.ledger
@@ -22,8 +24,11 @@ from opsjobs.model import (
     Outcome,
     Quality,
     Run,
+    ServerValue,
+    StatedForecast,
     Status,
     Threshold,
+    Trend,
 )
 
 STARTED = datetime(2026, 11, 19, 8, 0, tzinfo=UTC)
@@ -178,6 +183,93 @@ def test_the_past_has_the_good_values_of_earlier_days_and_no_others(ledger):
     found = ledger.past("shop", date(2026, 11, 18), 14)
     assert found == {"orders": {date(2026, 11, 4): 4.0, date(2026, 11, 11): 11.0}}
     assert ledger.past("other", date(2026, 11, 18), 14) == {}
+
+
+def number(value, day=18, **known):
+    given = {"server": "redis", "database": "keys:6379", "item": "memory", "unit": "bytes", **known}
+    return ServerValue(day=date(2026, 11, day), value=value, **given)
+
+
+def test_what_databases_said_is_kept_by_day_and_the_last_of_a_day_counts(ledger):
+    ledger.start(RUN)
+    ledger.finish(RUN, date(2026, 11, 17), numbers=[number(1.0, 17), number(2.0), number(9.0, item="gone")])
+    ledger.finish(RUN, date(2026, 11, 17), numbers=[number(3.0), number(5.0, database="keys:6380")])
+    assert ledger.numbers("shop", date(2026, 11, 1)) == {
+        "redis:keys:6379:memory": {date(2026, 11, 17): 1.0, date(2026, 11, 18): 3.0},
+        "redis:keys:6380:memory": {date(2026, 11, 18): 5.0},
+    }
+    assert ledger.numbers("shop", date(2026, 11, 18)).keys() == {"redis:keys:6379:memory", "redis:keys:6380:memory"}
+    assert ledger.numbers("other", date(2026, 11, 1)) == {}
+
+
+def test_a_database_that_could_not_be_asked_again_keeps_what_it_said(ledger):
+    ledger.start(RUN)
+    ledger.finish(RUN, date(2026, 11, 17), numbers=[number(1.0)])
+    ledger.finish(RUN, date(2026, 11, 17), numbers=[number(2.0, server="postgresql", database="db")])
+    assert len(ledger.numbers("shop", date(2026, 11, 1))) == 2
+
+
+def test_a_name_as_long_as_names_may_be_is_kept(ledger):
+    longest = f"table:{'s' * 63}.{'t' * 63}"
+    ledger.start(RUN)
+    known = {"server": "postgresql", "database": f"{'h' * 253}:65535/{'d' * 63}", "item": longest}
+    ledger.finish(RUN, date(2026, 11, 17), numbers=[number(1.0, **known)])
+    (subject,) = ledger.numbers("shop", date(2026, 11, 1))
+    stated = StatedForecast(subject=subject, day=date(2026, 11, 17), trend=TREND)
+    ledger.finish(RUN, date(2026, 11, 17), forecasts=[stated])
+    assert list(ledger.forecasts("shop", date(2026, 11, 1))) == [subject]
+
+
+TREND = Trend(value=1.0, low=0.5, slope=0.75, high=1.0)
+
+
+def test_the_forecasts_of_a_slot_are_replaced_when_it_runs_again(ledger):
+    first, second = (StatedForecast(subject=name, day=date(2026, 11, 18), trend=TREND) for name in ("disk", "memory"))
+    earlier = StatedForecast(subject="disk", day=date(2026, 11, 17), trend=TREND)
+    other = replace(RUN, id="r0", slot="2026-11-17")
+    for run, stated in ((other, [earlier]), (RUN, [first, second]), (replace(RUN, id="r2"), [first])):
+        ledger.start(run)
+        ledger.finish(run, date.fromisoformat(run.slot), forecasts=stated)
+    assert ledger.forecasts("shop", date(2026, 11, 1)) == {
+        "disk": {date(2026, 11, 17): TREND, date(2026, 11, 18): TREND}
+    }
+    assert ledger.forecasts("shop", date(2026, 11, 18)) == {"disk": {date(2026, 11, 18): TREND}}
+    assert ledger.forecasts("other", date(2026, 11, 1)) == {}
+
+
+def test_two_slots_that_speak_of_the_same_moment_leave_one_forecast(ledger):
+    stated = StatedForecast(subject="redis:memory", day=date(2026, 11, 19), trend=TREND)
+    for name, slot in (("r1", "2026-11-18"), ("r2", "2026-11-17")):
+        run = replace(RUN, id=name, slot=slot)
+        ledger.start(run)
+        ledger.finish(run, date.fromisoformat(slot), forecasts=[stated])
+    assert ledger.forecasts("shop", date(2026, 11, 1)) == {"redis:memory": {date(2026, 11, 19): TREND}}
+
+
+def test_a_run_that_failed_takes_no_forecast_away(ledger):
+    stated = StatedForecast(subject="disk", day=date(2026, 11, 18), trend=TREND)
+    ledger.start(RUN)
+    ledger.finish(RUN, date(2026, 11, 18), forecasts=[stated])
+    ledger.finish(replace(RUN, outcome=Outcome.FAILED))
+    assert list(ledger.forecasts("shop", date(2026, 11, 1))) == ["disk"]
+
+
+def test_a_ledger_of_the_version_before_keeps_what_it_has(url):
+    engine = sa.create_engine(Ledger(url)._url)
+    config = Config()
+    config.set_main_option("script_location", "opsjobs:ledger/migrations")
+    config.set_main_option("path_separator", "os")
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.commit()
+        connection.execute(sa.insert(tables.runs).values(opsjobs.ledger._row(RUN)))
+        connection.commit()
+    engine.dispose()
+    opened = Ledger(url).open()
+    assert opened.runs() == [RUN]
+    assert opened.numbers("shop", date(2026, 11, 1)) == opened.forecasts("shop", date(2026, 11, 1)) == {}
+    opened.close()
 
 
 def indicator(measurement):

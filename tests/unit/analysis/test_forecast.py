@@ -1,14 +1,22 @@
 """When something is full: told with an interval, and not told where nobody can know."""
 
+import json
 import math
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsjobs.analysis import forecast
+from opsjobs.analysis import bands, forecast
 from opsjobs.analysis.forecast import Outcome
-from opsjobs.model import Quality, Sample, Series
+from opsjobs.analysis.growth import Memory
+from opsjobs.model import Quality, Sample, Series, Trend
+from opsjobs.report import data
+from tests.unit.shop import DAY as DAY_OF_REPORT
 from tests.unit.shop import PROFILE, answer, days
 
 from .test_bands import notes, rows
@@ -152,7 +160,7 @@ def filling(last, per_day):
 
 def test_the_remark_stands_under_the_row_and_is_news_only_when_it_is_soon():
     later = report(filling(80.0, 1.0), text=TEXT).report
-    assert notes(later)["stock"][-1] == "full in about 20 days (20 to 20)"
+    assert notes(later)["stock"][-1] == ("full in about 20 days (20 to 20); no earlier forecasts to hold it against")
     assert "full in" not in str(rows(later).get("stock", ""))
     soon = report(filling(90.0, 1.0), text=TEXT).report
     assert "full in about 10 days (10 to 10)" in str(rows(soon)["stock"])
@@ -161,6 +169,143 @@ def test_the_remark_stands_under_the_row_and_is_news_only_when_it_is_soon():
 
 def test_without_a_level_at_which_it_is_full_nothing_is_said():
     assert "full" not in str(notes(report(filling(90.0, 1.0)).report))
+
+
+def days_ago(number):
+    return DAY_OF_REPORT - timedelta(days=number)
+
+
+def trend(value, low=0.9, slope=1.0, high=1.1):
+    return Trend(value=value, low=low, slope=slope, high=high)
+
+
+def test_a_forecast_is_held_against_what_came_by_its_slope_and_its_interval():
+    earlier = {days_ago(10): trend(50.0)}
+    for value, held in ((59.0, 1), (61.0, 1), (58.9, 0), (61.1, 0)):
+        assert forecast.fared(earlier, value, DAY_OF_REPORT) == forecast.Fared(1, held)
+    # What shrinks has its lower end below.
+    shrinking = {days_ago(10): trend(50.0, -1.1, -1.0, -0.9)}
+    assert forecast.fared(shrinking, 39.0, DAY_OF_REPORT).held == 1
+    assert forecast.fared(shrinking, 42.0, DAY_OF_REPORT).held == 0
+
+
+def test_a_line_without_a_width_holds_what_lies_on_it_whatever_the_rounding():
+    exact = {days_ago(number): trend(1 - 0.1 * number, 0.1, 0.1, 0.1) for number in range(1, 30)}
+    assert forecast.fared(exact, 1.0, DAY_OF_REPORT) == forecast.Fared(4, 4)
+
+
+@pytest.mark.parametrize(
+    ("known", "checked"),
+    [
+        (range(1, 36), [7, 14, 21, 28]),
+        ([1, 2, 3, 4, 5], [5, 4, 3, 2]),
+        ([6, 8, 15, 27, 35], [6, 15, 27, 35]),
+        ([3], [3]),
+        ([0, 36, -1], []),
+    ],
+)
+def test_the_forecasts_of_four_weeks_are_looked_at_or_those_nearest_to_them(known, checked):
+    earlier = {days_ago(number): trend(0.0, 0.0, 0.0, 0.0) for number in known}
+    assert forecast.fared(earlier, 1.0, DAY_OF_REPORT).checked == len(checked)
+    for number in known:
+        # A value that only this one holds.
+        only = {**earlier, days_ago(number): trend(1.0, 0.0, 0.0, 0.0)}
+        assert forecast.fared(only, 1.0, DAY_OF_REPORT).held == (number in checked), number
+
+
+@pytest.mark.parametrize(
+    ("fared", "said"),
+    [
+        ((0, 0), "no earlier forecasts to hold it against"),
+        ((1, 1), "the interval of its last forecast for this day held what came"),
+        ((1, 0), "the interval of its last forecast for this day did not hold what came"),
+        ((4, 3), "its last 4 forecasts for this day: 3 within their interval"),
+    ],
+)
+def test_how_they_fared_is_said_in_words(fared, said):
+    assert forecast.Fared(*fared).text == said
+
+
+def test_values_of_single_days_make_a_line_too():
+    values = {days_ago(number): 80.0 - number for number in range(1, 10)}
+    found = forecast.through(values, 80.0, DAY_OF_REPORT, 100.0)
+    assert (found.outcome, found.days) == (Outcome.FULL_IN, pytest.approx(20))
+    assert found.trend == Trend(value=80.0, low=1.0, slope=1.0, high=1.0)
+    assert forecast.through({days_ago(1): 79.0}, 80.0, DAY_OF_REPORT, 100.0).outcome is Outcome.TOO_LITTLE
+    assert found.said("used up").startswith("used up in about 20 days")
+
+
+def test_the_report_says_how_earlier_forecasts_fared_beside_its_own():
+    made = {days_ago(number): trend(80.0 - number, 1.0, 1.0, 1.0) for number in (7, 14, 21)}
+    made[days_ago(28)] = trend(10.0)
+    memory = Memory(forecasts={"indicator:stock": made, "indicator:orders": made})
+    result = report(filling(80.0, 1.0), text=TEXT, memory=memory)
+    said = "full in about 20 days (20 to 20); its last 4 forecasts for this day: 3 within their interval"
+    assert notes(result.report)["stock"][-1] == said
+    (kept,) = result.forecasts
+    assert (kept.subject, kept.day) == ("indicator:stock", DAY_OF_REPORT)
+    assert kept.trend.value == pytest.approx(80.0) and kept.trend.slope == pytest.approx(1.0)
+
+
+def indicator_in_json(result, name):
+    document = json.loads(data.render(result.report))
+    schema = json.loads((Path(__file__).parents[3] / "docs/report.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(document)
+    sections = document["sections"]
+    tables = [block["rows"] for section in sections for block in section["blocks"] if block["kind"] == "indicators"]
+    return next(row for rows in tables for row in rows if row["id"] == name)
+
+
+def test_the_json_has_the_numbers_of_bands_and_forecasts_beside_their_words():
+    past = {"stock": dict.fromkeys(bands.same_weekdays(DAY_OF_REPORT), 50.0)}
+    memory = Memory(forecasts={"indicator:stock": {days_ago(7): trend(73.0)}})
+    found = indicator_in_json(report(filling(80.0, 1.0), text=TEXT, past=past, memory=memory), "stock")
+    assert found["band"] == {"weekday": "Wednesday", "low": 45, "usual": 50, "high": 55, "outside": True}
+    numbers = found["forecast"]
+    assert [numbers[name] for name in ("days", "earliest", "latest")] == pytest.approx([20, 20, 20])
+    assert (numbers["outcome"], numbers["checked"], numbers["held"]) == ("full in", 1, 1)
+
+
+def test_the_json_has_no_number_where_the_words_have_none():
+    far = indicator_in_json(report(filling(50.0, 0.1), text=TEXT), "stock")["forecast"]
+    assert far.pop("outcome") == "not soon"
+    assert set(far.values()) == {None}
+    inside = indicator_in_json(
+        report(Shop(), past={"orders": dict.fromkeys(bands.same_weekdays(DAY_OF_REPORT), 30.0)}), "orders"
+    )
+    assert (inside["band"]["outside"], inside["notes"], inside["forecast"]) == (False, [], None)
+
+
+def test_a_forecast_of_a_later_day_or_of_the_day_itself_does_not_count():
+    memory = Memory(forecasts={"indicator:stock": {DAY_OF_REPORT: trend(0.0), days_ago(-1): trend(0.0)}})
+    said = notes(report(filling(80.0, 1.0), text=TEXT, memory=memory).report)["stock"][-1]
+    assert said.endswith("no earlier forecasts to hold it against")
+
+
+def test_a_forecast_of_a_day_that_goes_on_is_not_remembered():
+    result = report(filling(80.0, 1.0), text=TEXT, day=days_ago(-1))
+    assert not result.report.over
+    assert result.forecasts == ()
+
+
+def test_too_little_data_is_said_where_the_value_itself_is_known():
+    shop = filling(80.0, 1.0)
+    rising = shop._values
+
+    def values(name, question):
+        reply = rising(name, question)
+        if name != "stock" or question.window is None:
+            return reply
+        recent = tuple(
+            replace(series, samples=tuple(sample for sample in series.samples if sample.time > END - 2 * DAY))
+            for series in reply.series
+        )
+        return replace(reply, series=recent)
+
+    shop._values = values
+    result = report(shop, text=TEXT)
+    assert notes(result.report)["stock"] == ("when it is full: not enough data",)
+    assert result.forecasts == ()
 
 
 def test_a_hole_in_the_answer_is_no_statement():

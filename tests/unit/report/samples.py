@@ -31,6 +31,10 @@ from opsjobs.report.document import (
     Chart,
     Charts,
     ComponentTable,
+    DayCell,
+    DayFinding,
+    DayStrip,
+    DaySummary,
     Fact,
     IndicatorTable,
     Limit,
@@ -38,6 +42,8 @@ from opsjobs.report.document import (
     Report,
     Section,
     Spell,
+    WeekRow,
+    WeekTable,
 )
 
 ROME = ZoneInfo("Europe/Rome")
@@ -565,6 +571,62 @@ def unfinished():
     )
 
 
+def week():
+    """Two days side by side, the second one bad and not known in part."""
+    days = (date(2025, 10, 13), date(2025, 10, 14))
+    strip = DayStrip(
+        days=(
+            DaySummary(day=days[0], status=Status.OK),
+            DaySummary(
+                day=days[1],
+                status=Status.CRITICAL,
+                over=False,
+                findings=(DayFinding(subject="indicator:x", status=Status.CRITICAL, title="Payments: 90 %"),),
+            ),
+        )
+    )
+    rows = (
+        WeekRow(
+            id="payments",
+            title="Payments",
+            group="Business",
+            unit="ratio",
+            cells=(DayCell(text="98 %", value=0.98), DayCell(text="90 %", value=0.9, status=Status.CRITICAL)),
+            whole="no change",
+            remark="target ≥ 95 %, critical < 95 %",
+            threshold=above(0.95, None, 0.95),
+        ),
+        WeekRow(
+            id="logins",
+            title="Logins",
+            group="Security",
+            unit="count",
+            cells=(
+                DayCell(text="3", value=3.0),
+                DayCell(text="no data", value=None, status=Status.UNKNOWN, reason="no series"),
+            ),
+            whole="no data",
+        ),
+    )
+    table = WeekTable(name="Indicator", days=days, rows=rows, whole="Mon to Tue", remark="Target and limits")
+    return report(
+        job="weekly",
+        title="Weekly report",
+        slot="2025-W42",
+        window=Window(start=WINDOW.start - timedelta(days=1), end=WINDOW.end),
+        over=False,
+        status=Status.CRITICAL,
+        complete=False,
+        sections=(
+            Section(id="days", title="The days", blocks=(strip,), first=True),
+            Section(id="indicators", title="Indicators", blocks=(table,)),
+        ),
+        gaps=(Gap(source="Logins", reason="no series"),),
+        evidence=(evidence("indicator:payments", "Payments"),),
+        evidence_window=WINDOW,
+    )
+
+
 def _at(hour, minute):
     return datetime(2025, 10, 14, hour, minute, tzinfo=ROME)
 
@@ -617,6 +679,8 @@ def hostile():
                 note=HOSTILE[1],
                 blocks=(
                     IndicatorTable(rows=rows),
+                    _hostile_strip(),
+                    _hostile_week(),
                     ComponentTable(
                         rows=tuple(
                             component(text, text, Status.UNKNOWN, member=text, reason=text, availability=math.nan)
@@ -652,6 +716,33 @@ def hostile():
             for text in HOSTILE
         ),
     )
+
+
+def _hostile_strip():
+    findings = tuple(DayFinding(subject=text, status=Status.UNKNOWN, title=text) for text in HOSTILE)
+    return DayStrip(
+        days=tuple(
+            DaySummary(day=WINDOW.start.date(), status=Status.UNKNOWN, findings=findings[number:])
+            for number in range(len(HOSTILE))
+        )
+    )
+
+
+def _hostile_week():
+    rows = tuple(
+        WeekRow(
+            id=text,
+            title=text,
+            group=text,
+            unit=text,
+            about=text,
+            cells=(DayCell(text=text, value=math.nan, status=Status.UNKNOWN, reason=text),),
+            whole=text,
+            remark=text,
+        )
+        for text in HOSTILE
+    )
+    return WeekTable(name=HOSTILE[0], days=(WINDOW.start.date(),), rows=rows, whole=HOSTILE[1], remark=HOSTILE[2])
 
 
 def crowded(rows=1000):

@@ -18,7 +18,7 @@ from opsjobs.report.pdf import Printer
 
 from . import samples
 
-NAMES = ("troubled", "quiet", "partial", "unfinished", "hostile", "crowded")
+NAMES = ("troubled", "quiet", "partial", "unfinished", "week", "hostile", "crowded")
 
 
 @pytest.fixture(scope="session")
