@@ -271,8 +271,10 @@ class SloResult:
     """Seconds of the day that is reported on."""
     day_burn: float | None
     """Its burn rate."""
-    lasts: float | None
-    """Seconds until the budget is used up at the pace of the last three days; infinite where it lasts."""
+    lasts: bool | None
+    """Whether the budget lasts a whole window at the pace of the last three days; None where nobody knows."""
+    used_up_in: float | None
+    """Seconds until it is used up at that pace, 0 where it is; None where it lasts or nobody knows."""
     status: Status
     quality: Quality = Quality.OK
     reason: str = ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from decimal import Decimal
 
-from opsjobs.model import IndicatorResult
+from opsjobs.model import IndicatorResult, SloResult
 
 NO_DATA = "no data"
 
@@ -143,6 +143,15 @@ def measured(result: IndicatorResult) -> str:
     # A total of what was seen is no total where something was not seen.
     partly = result.summary == "sum" and result.coverage < 1 and result.measurement.value is not None
     return f"at least {said}" if partly else said
+
+
+def outlook(result: SloResult) -> str:
+    """Whether an error budget will last, in words."""
+    if result.lasts is None:
+        return "not known"
+    if result.used_up_in is None:
+        return "lasts"
+    return f"used up in {span(result.used_up_in)}" if result.used_up_in else "used up"
 
 
 def span(seconds: float) -> str:

@@ -16,7 +16,7 @@ from opsjobs.analysis.history import History
 from opsjobs.errors import SourceError
 from opsjobs.model import Answer, Finding, Quality, SloResult, Status, Team
 from opsjobs.system import SloSpec
-from opsjobs.words import percent, span
+from opsjobs.words import outlook, percent, span
 
 HOUR, SIX_HOURS, DAY, THREE_DAYS = 3600, 6 * 3600, 86400, 3 * 86400
 BURNS = (HOUR, SIX_HOURS, THREE_DAYS)
@@ -59,6 +59,7 @@ def evaluate(
     burns = {length: _burn(spec, _share(replies[length])[0]) for length in BURNS}
     spent = _burn(spec, share)
     left = None if spent is None else 1 - spent
+    used_up_in = _used_up_in(left, burns[THREE_DAYS], window)
     return SloResult(
         id=name,
         title=spec.title,
@@ -69,7 +70,8 @@ def evaluate(
         burns=burns,
         day_burn=_burn(spec, _share(replies[day])[0]),
         day=float(day),
-        lasts=_lasts(left, burns[THREE_DAYS], window),
+        lasts=None if left is None or burns[THREE_DAYS] is None else used_up_in is None,
+        used_up_in=used_up_in,
         status=_status(left, burns, quality),
         quality=quality,
         reason=reason,
@@ -101,8 +103,8 @@ def _burn(spec: SloSpec, share: float | None) -> float | None:
     return None if share is None else round((1 - share) / (1 - spec.objective), 9)
 
 
-def _lasts(left: float | None, burn: float | None, window: float) -> float | None:
-    """Seconds until the budget is used up at this pace; infinite where it is not within a window, None if not known.
+def _used_up_in(left: float | None, burn: float | None, window: float) -> float | None:
+    """Seconds until the budget is used up at this pace; None where that is not within a window, or not known.
 
     What old failures give back when they leave the window is not counted, so that this is the earliest.
     """
@@ -111,7 +113,7 @@ def _lasts(left: float | None, burn: float | None, window: float) -> float | Non
     if left <= 0:
         return 0.0
     seconds = left * window / burn if burn else math.inf
-    return seconds if seconds < window else math.inf
+    return seconds if seconds < window else None
 
 
 def _status(left: float | None, burns: Mapping[int, float | None], quality: Quality) -> Status:
@@ -123,17 +125,6 @@ def _status(left: float | None, burns: Mapping[int, float | None], quality: Qual
         found.append(Status.CRITICAL)
     known = quality is Quality.OK and None not in burns.values()
     return Status.worst([*found, Status.OK if known else Status.UNKNOWN])
-
-
-def outlook(result: SloResult) -> str:
-    """Whether the budget will last, in words."""
-    if result.lasts is None:
-        return "not known"
-    if not result.lasts:
-        return "used up"
-    if math.isinf(result.lasts):
-        return "lasts"
-    return f"at the pace of the last 3 days used up in {span(result.lasts)}"
 
 
 def finding(result: SloResult) -> Finding:
@@ -168,6 +159,6 @@ def _details(result: SloResult) -> list[str]:
     ]
     if fast:
         said.append(f"burn rate {', '.join(fast)}, where 1 uses the budget up in {span(result.window)}")
-    if result.lasts is not None and 0 < result.lasts < math.inf:
-        said.append(outlook(result))
+    if result.used_up_in:
+        said.append(f"at the pace of the last 3 days {outlook(result)}")
     return [*said, result.reason]

@@ -103,6 +103,7 @@ def run(context: Context) -> Result:
                 observed.alerts,
                 asides=past,
                 causes=causes,
+                slos=observed.situation.slos,
                 over=observed.over,
             ),
             *sections.servers(servers, days.zone),
@@ -122,9 +123,12 @@ def run(context: Context) -> Result:
     )
 
 
-def observe(context: Context) -> Observed:
-    """Ask everything at once and judge it. Raises `UsageError` for a day that has not begun."""
-    days = _days(context)
+def observe(context: Context, *, bands: bool = True) -> Observed:
+    """Ask everything at once and judge it. Raises `UsageError` for a day that has not begun.
+
+    Without `bands`, not how the weekday usually is.
+    """
+    days = _days(context) if bands else replace(_days(context), earlier=())
     inquiry = inquire(context, days)
     rows = tuple(_components(context, days, inquiry))
     results = tuple(_indicators(context, days, inquiry, rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from opsjobs.analysis import objectives
+from opsjobs.analysis import forecast, objectives
 from opsjobs.analysis.trust import Days
 from opsjobs.errors import SourceError
 from opsjobs.jobs import figures
@@ -101,7 +101,16 @@ class _Account:
         """How the points became the value, and of which other days the same was asked."""
         prefix = f"band:{result.id}:"
         others = [each.removeprefix(prefix) for each in self.inquiry.questions if each.startswith(prefix)]
-        return _METHODS[result.summary] + (f"; for its band, the same over {', '.join(others)}" if others else "")
+        said = [_METHODS[result.summary]]
+        if others:
+            said.append(f"for its band, the same over {', '.join(others)}")
+        if self._fills_up(result):
+            said.append(f"when it is full: {forecast.METHOD}")
+        return "; ".join(said)
+
+    def _fills_up(self, result: IndicatorResult) -> bool:
+        specs = self.context.system.indicators
+        return any(declared.id == result.id and declared.spec.full_at is not None for declared in specs)
 
     def _asked(
         self, subject: str, title: str, method: str, quality: Quality | None = None, **known: object

@@ -14,7 +14,7 @@ from opsjobs.analysis.databases import DatabaseResult, DatabaseRow
 from opsjobs.analysis.forecast import Fared, Forecast, Outcome
 from opsjobs.analysis.runs import JobsResult
 from opsjobs.analysis.trust import Days
-from opsjobs.model import ComponentResult, IndicatorResult, Quality, Status
+from opsjobs.model import ComponentResult, IndicatorResult, Quality, SloResult, Status
 from opsjobs.report.document import (
     AlertRow,
     AlertTable,
@@ -26,6 +26,7 @@ from opsjobs.report.document import (
     IndicatorTable,
     Outlook,
     Section,
+    SloTable,
     Spell,
     StateRow,
     StateTable,
@@ -90,6 +91,7 @@ def sections(
     *,
     asides: Mapping[str, Aside],
     causes: Mapping[str, str],
+    slos: Sequence[SloResult],
     over: bool,
 ) -> Iterator[Section]:
     """The sections in the order of the report. `causes` names for an indicator the one that explains it, if any."""
@@ -97,6 +99,7 @@ def sections(
     pictures = tuple(picture(result, days.window, days.week_before) for result in results if result.chart)
     if pictures:
         yield Section(id="charts", title="The numbers that matter", blocks=(Charts(charts=pictures),))
+    yield from objectives(slos)
     yield Section(id="components", title="Components", blocks=(ComponentTable(rows=rows),))
     yield _alerts(fired)
     for group, members in groupby(results, key=lambda result: result.group):
@@ -109,6 +112,13 @@ def sections(
             outlooks={name: aside.outlook for name, aside in said.items() if aside.outlook},
         )
         yield Section(id=f"group-{group.lower().replace(' ', '-')}", title=group, blocks=(table,))
+
+
+def objectives(slos: Sequence[SloResult]) -> Iterator[Section]:
+    """What was promised over weeks, and whether it will be kept; nothing where nothing is."""
+    if slos:
+        note = "A burn rate of 1 uses the error budget up in exactly one window; what is left is what may still fail."
+        yield Section(id="objectives", title="Objectives", note=note, blocks=(SloTable(rows=tuple(slos)),))
 
 
 def servers(results: Sequence[DatabaseResult], zone: tzinfo) -> Iterator[Section]:

@@ -10,6 +10,7 @@ from itertools import groupby
 from opsjobs.analysis import alerts
 from opsjobs.analysis.alerts import AlertResult
 from opsjobs.jobs.daily import Observed
+from opsjobs.jobs.sections import objectives
 from opsjobs.model import ComponentResult, Finding, IndicatorResult, Outage, Quality, Status
 from opsjobs.report import filters
 from opsjobs.report.document import DayCell, DayFinding, DayStrip, DaySummary, Section, WeekRow, WeekTable
@@ -55,6 +56,7 @@ def sections(seen: Sequence[Seen], to_come: Sequence[date]) -> Iterator[Section]
     note = f"Still to come: {listed(weekdays(to_come))}." if to_come else ""
     yield Section(id="days", title="The days", note=note, blocks=(DayStrip(days=days),), first=True)
     yield _indicators(seen)
+    yield from objectives(seen[-1].observed.situation.slos)
     yield _components(seen)
     yield _alerts(seen)
 

@@ -70,7 +70,8 @@ def _seen(context: Context, day: date, *, last: bool) -> Seen:
             postgresql=context.postgresql if "postgresql" in asked else None,
             redis=context.redis if "redis" in asked else None,
             undelivered=context.undelivered if last else (),
-        )
+        ),
+        bands=False,
     )
     now = {finding.subject for server in observed.servers for finding in server.findings}
     findings = tuple(each for each in observed.findings if each.subject not in now or each.explains)

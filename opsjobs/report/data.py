@@ -17,6 +17,7 @@ from opsjobs.model import (
     Gap,
     IndicatorResult,
     Outage,
+    SloResult,
     Team,
     Threshold,
     Window,
@@ -38,6 +39,7 @@ from opsjobs.report.document import (
     Outlook,
     Report,
     Section,
+    SloTable,
     StateRow,
     StateTable,
     WeekRow,
@@ -123,12 +125,14 @@ def _block(block: Block, zone: tzinfo) -> Json:
     return _timeless(block)
 
 
-def _timeless(block: Changes | StateTable | DayStrip | WeekTable) -> Json:
+def _timeless(block: Changes | StateTable | SloTable | DayStrip | WeekTable) -> Json:
     """A block in which there are no times of day."""
     if isinstance(block, Changes):
         return {"kind": "changes", "changes": [_change(row) for row in block.rows]}
     if isinstance(block, StateTable):
         return {"kind": "states", "states": [_state(row) for row in block.rows]}
+    if isinstance(block, SloTable):
+        return {"kind": "objectives", "objectives": [_objective(row) for row in block.rows]}
     if isinstance(block, DayStrip):
         return {"kind": "days", "days": [_day(day) for day in block.days]}
     dates = [day.isoformat() for day in block.days]
@@ -242,6 +246,32 @@ def _state(row: StateRow) -> Json:
         "number": row.number,
         "unit": row.unit,
         "forecast": _forecast(row.outlook),
+    }
+
+
+def _objective(row: SloResult) -> Json:
+    return {
+        "id": row.id,
+        "title": row.title,
+        "description": row.description,
+        "status": row.status.name,
+        "quality": row.quality.value,
+        "reason": row.reason,
+        "objective": row.objective,
+        "window": row.window,
+        "attainment": row.attainment,
+        "budget": {
+            "seconds": row.budget,
+            "left": row.left,
+            "left_seconds": None if row.left is None else row.left * row.budget,
+            "lasts": row.lasts,
+            "used_up_in": row.used_up_in,
+        },
+        "burn_rates": [{"seconds": length, "rate": rate} for length, rate in row.burns.items()],
+        "day": {"seconds": row.day, "rate": row.day_burn},
+        "team": _team(row.team),
+        "dashboard": row.dashboard,
+        "runbook": row.runbook,
     }
 
 

@@ -13,6 +13,7 @@ from opsjobs.model import (
     Gap,
     IndicatorResult,
     Sample,
+    SloResult,
     Status,
     Threshold,
     Window,
@@ -181,6 +182,13 @@ class StateTable:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SloTable:
+    """Objectives, one row each: what was kept, what is left of the error budget, and whether it will last."""
+
+    rows: tuple[SloResult, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DayFinding:
     """A finding as one day had it, without what to do about it."""
 
@@ -254,7 +262,7 @@ class WeekTable:
     """The heading of the last column; as above."""
 
 
-Block = IndicatorTable | ComponentTable | Charts | AlertTable | Changes | StateTable | DayStrip | WeekTable
+Block = IndicatorTable | ComponentTable | Charts | AlertTable | Changes | StateTable | SloTable | DayStrip | WeekTable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from opsjobs.model import Direction, Evidence, Gap, IndicatorResult, Quality, Status, Team, Threshold, Window
+from opsjobs.model import Direction, Evidence, Gap, IndicatorResult, Quality, SloResult, Status, Team, Threshold, Window
 from opsjobs.report.document import AlertRow, ChangeRow, Fact, Report
 from opsjobs.words import NO_DATA, change, clock, limit, percent, quantity, span
 
@@ -21,6 +21,7 @@ _UNIT = re.compile(r"(?<=\d) (?=(?:%|pp|µs|ms|s|min|h|d|days|B|[KMGT]iB)(?:\W|$
 """The blank between a number and its unit, and between the two of a length of time."""
 _COLUMNS = (6, 5, 4)
 _SPELLS = 3
+_NO_TENTHS = 10
 _LONGEST_DAY = timedelta(hours=25).total_seconds()
 NOT_JUDGED = "not judged"
 _SUMMARIES = {
@@ -45,6 +46,35 @@ def limits(threshold: Threshold, unit: str) -> tuple[tuple[str, str], ...]:
     sign = "> " if threshold.direction is Direction.BELOW else "< "
     named = (("warning", threshold.warning), ("critical", threshold.critical))
     return tuple((name, sign + limit(value, unit)) for name, value in named if value is not None)
+
+
+def burn(rate: float | None) -> str:
+    """A burn rate in words: 0.4, 14."""
+    if rate is None:
+        return NO_DATA
+    return "0" if not rate else f"{rate:.1f}" if rate < _NO_TENTHS else f"{rate:.0f}"
+
+
+def budget(row: SloResult) -> tuple[str, str]:
+    """What is left of an error budget: `62.0 %`, `27 min of 43 min`."""
+    if row.left is None:
+        return NO_DATA, ""
+    if row.left < 0:
+        return "overspent", f"by {span(-row.left * row.budget)}"
+    return percent(row.left), f"{span(row.left * row.budget)} of {span(row.budget)}"
+
+
+def spent(row: SloResult) -> tuple[str, str]:
+    """What the day cost of the budget: `3.0 %`, `1 min`."""
+    if row.day_burn is None:
+        return NO_DATA, ""
+    share = row.day_burn * row.day / row.window
+    return (percent(share), span(share * row.budget)) if share else ("nothing", "")
+
+
+def objective(row: SloResult) -> str:
+    """What is promised: `99.9 % in 30 d`."""
+    return f"{limit(row.objective, 'ratio')} in {span(row.window)}"
 
 
 def misses_target(row: IndicatorResult) -> bool:

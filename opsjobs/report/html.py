@@ -22,6 +22,7 @@ from opsjobs.report.document import (
     DayStrip,
     IndicatorTable,
     Report,
+    SloTable,
     StateTable,
     WeekRow,
     WeekTable,
@@ -68,6 +69,7 @@ def environment() -> Environment:
         *(filters.comparisons, filters.episodes, filters.stretch, filters.spoken, filters.called),
         *(filters.advice, filters.rerun, filters.asked, filters.tight, filters.columns),
         *(filters.spells, filters.fired, filters.often, filters.judgement, words.span),
+        *(filters.objective, filters.budget, filters.spent, filters.burn, words.outlook),
         *(filters.evidence_day, filters.calm, filters.instant, filters.day, filters.period, sparks.spark),
     ):
         made.filters[said.__name__] = said
@@ -83,6 +85,7 @@ def environment() -> Environment:
     made.tests["alerts"] = lambda block: isinstance(block, AlertTable)
     made.tests["changes"] = lambda block: isinstance(block, Changes)
     made.tests["states"] = lambda block: isinstance(block, StateTable)
+    made.tests["objectives"] = lambda block: isinstance(block, SloTable)
     made.tests["days"] = lambda block: isinstance(block, DayStrip)
     made.tests["week"] = lambda block: isinstance(block, WeekTable)
     made.tests["charts"] = lambda block: isinstance(block, Charts)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from itertools import groupby
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from opsjobs import words
-from opsjobs.model import ComponentResult, Evidence, Finding, IndicatorResult, Quality, Status, Team
+from opsjobs.model import ComponentResult, Evidence, Finding, IndicatorResult, Quality, SloResult, Status, Team
 from opsjobs.report import filters, hygiene
 from opsjobs.report.document import (
     AlertRow,
@@ -26,6 +27,7 @@ from opsjobs.report.document import (
     IndicatorTable,
     Report,
     Section,
+    SloTable,
     StateRow,
     StateTable,
     WeekRow,
@@ -103,22 +105,7 @@ def _finding(number: int, finding: Finding) -> list[str]:
 def _section(section: Section, report: Report, zone: tzinfo) -> list[str]:
     lines = _heading(section.title) + (["", *_wrap(section.note)] if section.note else [])
     for block in section.blocks:
-        if isinstance(block, IndicatorTable):
-            lines += _indicators(block, section.title, report, zone)
-        elif isinstance(block, ComponentTable):
-            lines += _components(block)
-        elif isinstance(block, Charts):
-            lines += _charts(block, zone)
-        elif isinstance(block, AlertTable):
-            lines += _alerts(block, report, zone)
-        elif isinstance(block, Changes):
-            lines += ["", *(line for row in block.rows for line in _change(row))]
-        elif isinstance(block, StateTable):
-            lines += _states(block)
-        elif isinstance(block, DayStrip):
-            lines += _days(block)
-        elif isinstance(block, WeekTable):
-            lines += _week(block)
+        lines += _BLOCKS[type(block)](block, section.title, report, zone)
     return lines
 
 
@@ -189,6 +176,26 @@ def _states(block: StateTable) -> list[str]:
 
     shown, hidden = hygiene.shortlist(block.rows, lambda row: row.status.rank)
     return ["", *_table(("What", "Value", "Status"), shown, cells, aside), *_more(hidden)]
+
+
+def _told(said: tuple[str, str]) -> str:
+    return " ".join(said).strip() if said[1].startswith("by ") else ", ".join(filter(None, said))
+
+
+def _objectives(block: SloTable) -> list[str]:
+    def cells(row: SloResult) -> tuple[str, ...]:
+        rates = (filters.burn(rate) for rate in row.burns.values())
+        return (row.title, row.status.name, words.percent(row.attainment), _told(filters.budget(row)), *rates)
+
+    def aside(row: SloResult) -> list[str]:
+        spent = f"; spent in the day: {_told(filters.spent(row))}"
+        said = f"{filters.objective(row)}; {words.outlook(row)}{spent}{f'; {row.reason}' if row.reason else ''}"
+        return _wrap("    " + said, "    ")
+
+    shown, hidden = hygiene.shortlist(block.rows, lambda row: row.status.rank)
+    spans = tuple(f"Burn\n{words.span(length)}" for length in shown[0].burns) if shown else ()
+    headers = ("Objective", "Status", "Kept", "Error budget left", *spans)
+    return ["", *_table(headers, shown, cells, aside, right=(2, 3, 4, 5, 6)), *_more(hidden)]
 
 
 def _alerts(block: AlertTable, report: Report, zone: tzinfo) -> list[str]:
@@ -357,3 +364,18 @@ def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> l
             )
         )
     return lines
+
+
+_BLOCKS: Mapping[type, Callable[[Any, str, Report, tzinfo], list[str]]] = MappingProxyType(
+    {
+        IndicatorTable: _indicators,
+        ComponentTable: lambda block, *_: _components(block),
+        Charts: lambda block, _title, _report, zone: _charts(block, zone),
+        AlertTable: lambda block, _title, report, zone: _alerts(block, report, zone),
+        Changes: lambda block, *_: ["", *(line for row in block.rows for line in _change(row))],
+        StateTable: lambda block, *_: _states(block),
+        SloTable: lambda block, *_: _objectives(block),
+        DayStrip: lambda block, *_: _days(block),
+        WeekTable: lambda block, *_: _week(block),
+    }
+)

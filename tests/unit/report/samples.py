@@ -18,6 +18,7 @@ from opsjobs.model import (
     Sample,
     Series,
     Share,
+    SloResult,
     Status,
     Team,
     Threshold,
@@ -41,6 +42,7 @@ from opsjobs.report.document import (
     Line,
     Report,
     Section,
+    SloTable,
     Spell,
     WeekRow,
     WeekTable,
@@ -309,6 +311,26 @@ def _performance(*, troubled):
     )
 
 
+def objective(name, title, **changes):
+    given = {"objective": 0.999, "window": 2592000.0, "attainment": 0.99962, "left": 0.62, "status": Status.OK}
+    given |= {"burns": {3600: 0.0, 21600: 0.4, 259200: 0.71}, "day": 86400.0, "day_burn": 0.9}
+    given |= {"lasts": True, "used_up_in": None, "team": ENGINEERING}
+    return SloResult(id=name, title=title, **{**given, **changes})
+
+
+def _objectives():
+    slow = {"attainment": 0.9881, "left": -0.19, "burns": {3600: 0.2, 21600: 3.0, 259200: 12.4}, "objective": 0.99}
+    slow |= {"status": Status.CRITICAL, "lasts": False, "used_up_in": 0.0, "day_burn": 3.1}
+    silent = {"attainment": None, "left": None, "burns": {3600: None, 21600: None, 259200: None}, "day_burn": None}
+    silent |= {"status": Status.UNKNOWN, "quality": Quality.EMPTY, "reason": "the query returned nothing"}
+    rows = (
+        objective("up", "API availability"),
+        objective("fast", "Answers within 2 s", **slow),
+        objective("sent", "Messages delivered", **silent, lasts=None),
+    )
+    return Section(id="objectives", title="Objectives", blocks=(SloTable(rows=rows),))
+
+
 def _cache_chart():
     return chart(
         title="Cache hit ratio",
@@ -401,6 +423,7 @@ def _evidence(report_sections):
 def troubled():
     sections = (
         _components(troubled=True),
+        _objectives(),
         _performance(troubled=True),
         _business(troubled=True),
         _alerts(),
@@ -680,6 +703,7 @@ def hostile():
                 blocks=(
                     IndicatorTable(rows=rows),
                     _hostile_strip(),
+                    SloTable(rows=tuple(objective(text, text, reason=text, attainment=math.nan) for text in HOSTILE)),
                     _hostile_week(),
                     ComponentTable(
                         rows=tuple(

@@ -153,7 +153,7 @@ def test_every_graphic_has_a_name_or_stands_beside_its_word(pages, name):
 def test_every_status_is_a_shape_and_a_word():
     page = source(samples.troubled())
     statuses = page.split('<span class="status ')[1:]
-    assert len(statuses) == 17
+    assert len(statuses) == 20
     for part in statuses:
         kind, rest = part.split('">', 1)
         shape, word = rest.split("</svg>", 1)

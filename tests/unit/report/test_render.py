@@ -108,7 +108,7 @@ def test_json_is_valid_against_its_schema(rendered, name, pytestconfig):
 def test_the_schema_refuses_a_field_that_it_does_not_know(rendered, pytestconfig):
     schema = json.loads((pytestconfig.rootpath / "docs" / "report.schema.json").read_text())
     document = json.loads(rendered["troubled"].files["report.json"])
-    document["sections"][1]["blocks"][0]["rows"][0]["surprise"] = 1
+    document["sections"][2]["blocks"][0]["rows"][0]["surprise"] = 1
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document, schema)
 
@@ -345,3 +345,15 @@ def test_charts_that_come_first_keep_their_heading():
     # On which page that is depends on the fonts that are there.
     with_heading = next(text for page in pages if "The numbers that matter" in (text := page.extract_text()))
     assert "Chart 0" in with_heading
+
+
+def test_objectives_are_told_in_words_and_numbers_and_what_is_not_known_is_no_zero(rendered):
+    files = rendered["troubled"].files
+    for name in ("report.html", "report.txt"):
+        text = files[name].decode().replace("\u00a0", " ")
+        assert "Answers within 2 s" in text and "by 1 h 22 min" in text and "used up" in text
+        assert "62.0 %" in text and "27 min of 43 min" in text
+    (section,) = [each for each in json.loads(files["report.json"])["sections"] if each["id"] == "objectives"]
+    lasting, spent, silent = section["blocks"][0]["objectives"]
+    assert lasting["budget"]["lasts"] is True and spent["budget"]["left_seconds"] < 0
+    assert silent["attainment"] is None and {each["rate"] for each in silent["burn_rates"]} == {None}
