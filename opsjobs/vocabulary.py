@@ -24,7 +24,7 @@ _CLOCK = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00")
 _TARGET = re.compile(r"[^\s:/]+:\d{1,5}")
 # Series that Prometheus makes by itself; a profile need not declare them.
 _BUILT_IN = {"up", "ALERTS", "ALERTS_FOR_STATE", "scrape_samples_scraped", "scrape_duration_seconds"}
-_REFERRED = ("teams", "components", "dashboards", "slos", "channels", "hours")
+_REFERRED = ("teams", "components", "dashboards", "slos", "alerts", "channels", "hours")
 _PARTS = ("_bucket", "_sum", "_count")
 
 
@@ -144,6 +144,7 @@ ComponentName = Annotated[str, _reference("components")]
 DashboardName = Annotated[str, _reference("dashboards")]
 IndicatorName = Annotated[str, _reference("indicators")]
 SloName = Annotated[str, _reference("slos")]
+AlertName = Annotated[str, _reference("alerts")]
 ChannelName = Annotated[str, _reference("channels")]
 HoursName = Annotated[str, _reference("hours")]
 WindowQuery = Annotated[str, AfterValidator(_window_query)]

@@ -8,6 +8,7 @@ from pydantic import Field, FiniteFloat, model_validator
 
 from opsjobs.declaration import Declared
 from opsjobs.vocabulary import (
+    AlertName,
     ChannelName,
     Clock,
     ComponentName,
@@ -17,7 +18,6 @@ from opsjobs.vocabulary import (
     Length,
     Query,
     SloName,
-    Subject,
     TeamName,
     seconds,
 )
@@ -119,9 +119,9 @@ class RouteSpec(Declared):
 class EscalationSpec(Declared):
     """Who is told when something lasts."""
 
-    of: Subject
-    """component:X or indicator:X"""
-    after: Length
+    of: AlertName
+    after: Length | None = None
+    """How long it has to last; default: at once."""
     to: str
     """A person or a role, in words."""
     channels: tuple[ChannelName, ...] = ()

@@ -23,7 +23,7 @@ routes:
   - {severities: [critical], channels: [mail, chat]}
   - {severities: [warning], channels: [mail], hours: business, repeat: 1d}
 escalations:
-  - {of: 'component:api', after: 30m, to: CEO, channels: [mail]}
+  - {of: ApiDown, after: 30m, to: CEO, channels: [mail]}
 """
 TEXT = PROFILE + ALERTING.removeprefix("\n")
 
@@ -57,7 +57,7 @@ def test_alerts_channels_hours_and_escalations_are_read():
         (("hours: business", "hours: nights"), "'nights' is not declared under hours"),
         (("until: '18:00'", "until: 18:00"), "in quotes"),
         (("days: [mon,", "days: [monday,"), "mon"),
-        (("of: 'component:api'", "of: api"), "must be component:NAME or indicator:NAME"),
+        (("of: ApiDown", "of: ApiDwon"), "'ApiDwon' is not declared under alerts; did you mean"),
         (("severities: [critical]", "severities: [grave]"), "warning"),
     ],
 )
