@@ -151,7 +151,7 @@ def outlook(result: SloResult) -> str:
         return "not known"
     if result.used_up_in is None:
         return "lasts"
-    return f"used up in {span(result.used_up_in)}" if result.used_up_in else "used up"
+    return f"used up in {span(result.used_up_in)} at this pace" if result.used_up_in else "used up"
 
 
 def span(seconds: float) -> str:

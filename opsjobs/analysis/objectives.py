@@ -16,7 +16,7 @@ from opsjobs.analysis.history import History
 from opsjobs.errors import SourceError
 from opsjobs.model import Answer, Finding, Quality, SloResult, Status, Team
 from opsjobs.system import SloSpec
-from opsjobs.words import outlook, percent, span
+from opsjobs.words import limit, outlook, quantity, span
 
 HOUR, SIX_HOURS, DAY, THREE_DAYS = 3600, 6 * 3600, 86400, 3 * 86400
 BURNS = (HOUR, SIX_HOURS, THREE_DAYS)
@@ -151,7 +151,8 @@ def _title(result: SloResult) -> str:
 def _details(result: SloResult) -> list[str]:
     said = []
     if result.attainment is not None:
-        said.append(f"{percent(result.attainment)} of {percent(result.objective)} in {span(result.window)}")
+        kept = quantity(result.attainment, "ratio", (result.objective,))
+        said.append(f"{kept} of {limit(result.objective, 'ratio')} in {span(result.window)}")
     fast = [
         f"{burn:.1f} in {span(length)}"
         for length, burn in result.burns.items()
@@ -160,5 +161,5 @@ def _details(result: SloResult) -> list[str]:
     if fast:
         said.append(f"burn rate {', '.join(fast)}, where 1 uses the budget up in {span(result.window)}")
     if result.used_up_in:
-        said.append(f"at the pace of the last 3 days {outlook(result)}")
+        said.append(f"{outlook(result)}, that of the last 3 days")
     return [*said, result.reason]

@@ -79,7 +79,7 @@ def test_a_burn_rate_is_told_strictly_beyond_its_limit(span, at_the_limit, beyon
 def test_the_day_on_which_the_budget_is_used_up_follows_from_the_last_three_days():
     found = evaluate(month=0.995, three=0.97)
     assert found.used_up_in == pytest.approx(0.5 * MONTH / 3)
-    assert outlook(found) == "used up in 5 d"
+    assert outlook(found) == "used up in 5 d at this pace"
 
 
 def test_without_failures_it_lasts():
