@@ -28,7 +28,8 @@ LIMITS: Mapping[int, tuple[float, Status]] = {
 }
 """Burn rates above which a budget of 30 days loses 2 % in an hour, 5 % in six, and 10 % in three days."""
 
-_ROUNDING = 1e-6
+_SLACK = 0.01
+"""How far beyond 0 and 1 a share may lie: increase() extrapolates its two parts, each by itself."""
 Reply = Answer | SourceError
 
 
@@ -56,7 +57,12 @@ def evaluate(
     if quality is Quality.OK and history is not None and not history.reaches(names, window, end):
         quality = Quality.PARTIAL
         reason = f"only {span(history.seconds(names, window, end))} of its {span(window)} are there"
-    burns = {length: _burn(spec, _share(replies[length])[0]) for length in BURNS}
+    found = {length: _share(replies[length]) for length in BURNS}
+    burns = {length: _burn(spec, good) for length, (good, _, _) in found.items()}
+    if quality is Quality.OK:
+        reason = next(
+            (f"the last {span(length)}: {why}" for length, (good, _, why) in found.items() if good is None), ""
+        )
     spent = _burn(spec, share)
     left = None if spent is None else 1 - spent
     used_up_in = _used_up_in(left, burns[THREE_DAYS], window)
@@ -92,7 +98,7 @@ def _share(reply: Reply) -> tuple[float | None, Quality, str]:
     value = reply.series[0].samples[-1].value
     if value is None:
         return None, Quality.NAN, "nothing happened to count, or too much: the query gives no number"
-    if not -_ROUNDING <= value <= 1 + _ROUNDING:
+    if not -_SLACK <= value <= 1 + _SLACK:
         return None, Quality.ERROR, f"the query gives {value:g}, which is no share between 0 and 1"
     weak = f"{WARNED}: {'; '.join(reply.warnings)}" if reply.warnings else ""
     return min(1.0, max(0.0, value)), Quality.PARTIAL if weak else Quality.OK, weak

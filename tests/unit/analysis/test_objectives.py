@@ -107,6 +107,12 @@ def test_what_is_not_known_is_never_well(reply, quality):
 def test_a_span_that_is_not_known_leaves_the_rest_and_is_not_well():
     found = evaluate(six=Answer())
     assert (found.burns[SIX_HOURS], found.left, found.status) == (None, 0.5, Status.UNKNOWN)
+    assert found.reason == "the last 6 h: the query returned nothing"
+
+
+def test_a_share_that_extrapolation_made_a_little_more_than_all_is_all():
+    assert evaluate(month=1.004).attainment == 1.0
+    assert evaluate(month=-0.004).attainment == 0.0
 
 
 class Short:
