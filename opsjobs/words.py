@@ -145,6 +145,11 @@ def measured(result: IndicatorResult) -> str:
     return f"at least {said}" if partly else said
 
 
+def kept(result: SloResult) -> str:
+    """The share that was good, on its side of the objective."""
+    return quantity(result.attainment, "ratio", (result.objective,))
+
+
 def outlook(result: SloResult) -> str:
     """Whether an error budget will last, in words."""
     if result.lasts is None:

@@ -83,7 +83,7 @@ def _objectives(
         if result.reason in failed or (result.status is Status.UNKNOWN and result.reason.startswith(WARNED)):
             cause = findings.get("source:prometheus")
         if cause and cause.status.rank >= result.status.rank:
-            known = "" if result.attainment is None else f": {words.percent(result.attainment)}"
+            known = "" if result.attainment is None else f": {words.kept(result)} over {words.span(result.window)}"
             explained.setdefault(cause.subject, []).append(f"{result.title}{known}")
         else:
             own[f"slo:{result.id}"] = objectives.finding(result)

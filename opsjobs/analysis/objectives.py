@@ -16,7 +16,7 @@ from opsjobs.analysis.history import History
 from opsjobs.errors import SourceError
 from opsjobs.model import Answer, Finding, Quality, SloResult, Status, Team
 from opsjobs.system import SloSpec
-from opsjobs.words import limit, outlook, quantity, span
+from opsjobs.words import kept, limit, outlook, span
 
 HOUR, SIX_HOURS, DAY, THREE_DAYS = 3600, 6 * 3600, 86400, 3 * 86400
 BURNS = (HOUR, SIX_HOURS, THREE_DAYS)
@@ -157,8 +157,7 @@ def _title(result: SloResult) -> str:
 def _details(result: SloResult) -> list[str]:
     said = []
     if result.attainment is not None:
-        kept = quantity(result.attainment, "ratio", (result.objective,))
-        said.append(f"{kept} of {limit(result.objective, 'ratio')} in {span(result.window)}")
+        said.append(f"{kept(result)} of {limit(result.objective, 'ratio')} in {span(result.window)}")
     fast = [
         f"{burn:.1f} in {span(length)}"
         for length, burn in result.burns.items()

@@ -72,11 +72,6 @@ def spent(row: SloResult) -> tuple[str, str]:
     return (percent(share), span(share * row.budget)) if share else ("nothing", "")
 
 
-def kept(row: SloResult) -> str:
-    """The share that was good, on its side of the objective."""
-    return quantity(row.attainment, "ratio", (row.objective,))
-
-
 def objective(row: SloResult) -> str:
     """What is promised: `99.9 % in 30 d`."""
     return f"{limit(row.objective, 'ratio')} in {span(row.window)}"

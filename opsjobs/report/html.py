@@ -69,7 +69,7 @@ def environment() -> Environment:
         *(filters.comparisons, filters.episodes, filters.stretch, filters.spoken, filters.called),
         *(filters.advice, filters.rerun, filters.asked, filters.tight, filters.columns),
         *(filters.spells, filters.fired, filters.often, filters.judgement, words.span),
-        *(filters.objective, filters.kept, filters.budget, filters.spent, filters.burn, words.outlook),
+        *(filters.objective, words.kept, filters.budget, filters.spent, filters.burn, words.outlook),
         *(filters.evidence_day, filters.calm, filters.instant, filters.day, filters.period, sparks.spark),
     ):
         made.filters[said.__name__] = said

@@ -185,7 +185,7 @@ def _told(said: tuple[str, str]) -> str:
 def _objectives(block: SloTable) -> list[str]:
     def cells(row: SloResult) -> tuple[str, ...]:
         rates = (filters.burn(rate) for rate in row.burns.values())
-        return (row.title, row.status.name, filters.kept(row), _told(filters.budget(row)), *rates)
+        return (row.title, row.status.name, words.kept(row), _told(filters.budget(row)), *rates)
 
     def aside(row: SloResult) -> list[str]:
         spent = f"; spent in the day: {_told(filters.spent(row))}"
