@@ -15,6 +15,8 @@ WINDOW = "$window"
 """Placeholder in the queries of objectives for the window that is asked of."""
 
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[A-Za-z_:$][\w:$]*|[\d.]+[A-Za-z]*|[=!<>]=|=~|!~|\S')
+_LONGEST, _DEEPEST = 10_000, 100
+"""What the parser reads by calling itself would end the process, not the query."""
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
 # What could stand next in a query that is valid as far as it goes.
 _STUBS = ("", "x", "1", "5m", "m", " 5m", '"x"', '="x"', ",x", "(x)", "[5m]", "(x[5m])", "(0.5,x)", "(0.5,x[5m])")
@@ -47,8 +49,18 @@ def over(query: str, window: int) -> str:
     return query.replace(WINDOW, f"{window}s")
 
 
+def _depth(query: str) -> int:
+    depth = deepest = 0
+    for character in query:
+        depth += (character in _CLOSER) - (character in ")]}")
+        deepest = max(deepest, depth)
+    return deepest
+
+
 def check(query: str) -> None:
     """Raise `InvalidQuery` when the query, placeholders filled, is not PromQL."""
+    if len(query) > _LONGEST or _depth(query) > _DEEPEST:
+        raise InvalidQuery(query, f"it is nested more than {_DEEPEST} deep, or longer than {_LONGEST:,} characters", 0)
     try:
         promql_parser.parse(at_step(query, 300))
     except ValueError as error:

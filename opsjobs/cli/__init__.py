@@ -11,10 +11,12 @@ To add a command: a file here, a line in `COMMANDS`. A command imports what it w
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
 import sys
+from io import TextIOWrapper
 from types import FrameType, TracebackType
 
 import click
@@ -56,14 +58,22 @@ for command in COMMANDS:
     cli.add_command(command)
 
 
+_UNWRITABLE = {errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT}
+
+
 def main() -> None:
     """Run the command line and leave with its exit code. Errors become words; `--debug` shows where they came from."""
     sys.excepthook = _unexpected
     signal.signal(signal.SIGTERM, _terminated)
     # A shell that starts us in the background would have us ignore Ctrl-C, and what we started would live on.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that lacks a sign shows a question mark in its place.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = UsageError.exit_code
@@ -82,6 +92,13 @@ def main() -> None:
     except BrokenPipeError:
         # Whoever read our output has had enough of it; Python must not complain about that on its way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except OSError as error:
+        # Everything else that fails in the system has been put into words where it was done.
+        if error.errno not in _UNWRITABLE:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        click.echo(f"Error: the output cannot be written: {error.strerror}", err=True)
         code = 1
     sys.exit(code or 0)
 

@@ -60,3 +60,9 @@ def test_a_quoted_value_can_not_leave_its_quotes():
     query = f"up{{name={promql.quote(hostile)}}}"
     promql.check(query)
     assert promql.metrics(query) == ("up",)
+
+
+@pytest.mark.parametrize("query", ["(" * 100_000 + "x" + ")" * 100_000, "x" * 20_000, "-" * 50_000 + "x"])
+def test_a_query_that_would_end_the_parser_is_refused_in_words(query):
+    with pytest.raises(promql.InvalidQuery, match="nested more than 100 deep"):
+        promql.check(query)
