@@ -1,0 +1,100 @@
+"""Each system that ships, alive: on a quiet day nothing is found, on a troubled one what was planted and no more."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from opsjobs import system
+from opsjobs.demo.stage import Stage
+from opsjobs.http import Deadline
+from opsjobs.jobs import Context, daily
+from opsjobs.model import Quality, Status
+from opsjobs.report import render
+from opsjobs.sources.prometheus import Prometheus
+from tests.conftest import connection
+from tests.unit.report.test_render import BrokenPrinter
+
+NAMES = [name for name in system.shipped() if name != "pratikoai"]  # which has tests of its own
+pytestmark = pytest.mark.xdist_group("systems")
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def name(request):
+    return request.param
+
+
+def lived(name, scenario, binaries):
+    """The report of yesterday, and what was planted in it."""
+    with Stage(name, scenario, now=datetime.now(UTC), binaries=binaries) as stage:
+        profile = system.read(name, Path())
+        day = datetime.now(ZoneInfo(profile.zone)).date() - timedelta(days=1)
+        with Prometheus(connection(stage.url, timeout=30)) as metrics:
+            work = {"name": name, "system": profile, "metrics": metrics, "day": day, "now": datetime.now(UTC)}
+            return daily.run(Context(**work, deadline=Deadline(120))), stage.scenario
+
+
+@pytest.fixture(scope="module")
+def quiet(name, binaries):
+    return lived(name, "quiet", binaries)[0]
+
+
+@pytest.fixture(scope="module")
+def troubled(name, binaries):
+    return lived(name, "troubled", binaries)
+
+
+def test_on_a_quiet_day_nobody_is_needed_and_everything_is_known(quiet):
+    assert [(each.subject, each.detail) for each in quiet.report.findings] == []
+    assert (quiet.report.status, quiet.report.complete) == (Status.OK, True)
+    assert {each.id for each in quiet.indicators if each.measurement.quality is not Quality.OK} == set()
+
+
+def test_on_a_quiet_day_every_target_is_met(quiet):
+    missed = [
+        (each.id, each.measurement.value)
+        for each in quiet.indicators
+        if each.threshold.target is not None and not each.threshold.meets_target(each.measurement.value)
+    ]
+    assert missed == []
+
+
+def test_what_a_system_has_not_is_not_shown(quiet, name):
+    profile = system.read(name, Path())
+    sections = {each.id for each in quiet.report.sections}
+    assert ("objectives" in sections) == bool(profile.slos)
+    assert not sections & {"postgresql", "redis", "sentry"}
+
+
+def test_every_breakdown_has_members(quiet, name):
+    profile = system.read(name, Path())
+    broken_down = {each.id for each in profile.indicators if each.spec.breakdown}
+    # Of alerts there are none on a quiet day.
+    silent = {each.id for each in quiet.indicators if each.id in broken_down and not each.breakdown}
+    assert {each for each in silent if "ALERTS" not in str(profile_query(profile, each))} == set()
+
+
+def profile_query(profile, name):
+    return next(each.spec.breakdown.query for each in profile.indicators if each.id == name)
+
+
+def test_on_a_troubled_day_what_was_planted_is_found_and_nothing_else(troubled):
+    result, scenario = troubled
+    assert {each.subject for each in result.report.findings} == {
+        subject for truth in scenario.truths for subject in truth.expect
+    }
+
+
+def test_the_findings_say_what_was_planted(troubled):
+    result, scenario = troubled
+    for truth in scenario.truths:
+        found = [each for each in result.report.findings if each.subject in truth.expect]
+        said = " ".join(f"{each.title} {each.detail} {' '.join(each.explains)}" for each in found)
+        assert [text for text in truth.says if text not in said] == [], truth.what
+
+
+def test_the_report_comes_in_every_form(troubled):
+    files = render(troubled[0].report, BrokenPrinter()).files
+    for name in ("report.html", "report.txt", "report.json"):
+        assert "NaN" not in files[name].decode() and "None" not in files[name].decode()
