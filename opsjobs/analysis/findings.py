@@ -187,7 +187,8 @@ def _components(situation: Situation, blind: Outage | None) -> dict[str, Finding
             subject=f"component:{name}",
             status=status,
             title=f"{bad[0].title} {_happened(status, bad)}",
-            detail=f"{_capital(detail)}.",
+            # A member is called what it is called.
+            detail=f"{detail if named else _capital(detail)}.",
             advice=_ADVICE["component"] if status is Status.UNKNOWN else "",
             team=bad[0].team,
             runbook=bad[0].runbook,

@@ -157,7 +157,7 @@ def _title(result: SloResult) -> str:
 def _details(result: SloResult) -> list[str]:
     said = []
     if result.attainment is not None:
-        said.append(f"{kept(result)} of {limit(result.objective, 'ratio')} in {span(result.window)}")
+        said.append(f"{kept(result)} in {span(result.window)}, where {limit(result.objective, 'ratio')} is promised")
     fast = [
         f"{burn:.1f} in {span(length)}"
         for length, burn in result.burns.items()

@@ -174,7 +174,7 @@ def test_an_outage_explains_the_indicator_that_declares_it():
 def test_a_member_that_vanished_is_named():
     (finding,) = report(Shop(api=[("a", ()), ("b", "gone")])).report.findings
     assert (finding.subject, finding.status) == ("component:api", Status.UNKNOWN)
-    assert finding.detail == "B: not seen in the window; it was there in the 7 days before."
+    assert finding.detail == "b: not seen in the window; it was there in the 7 days before."
 
 
 def test_when_nothing_was_seen_for_a_while_monitoring_was_blind_once():
