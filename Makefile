@@ -19,7 +19,7 @@ help: ## List what one can do
 install: $(VENV)/.installed native ## Install opsjobs into .venv
 	@echo "Installed. Try: $(BIN)/opsjobs --help"
 
-demo: $(VENV)/.installed native ## Try it: a simulated PratikoAI on a real Prometheus, and its daily report
+demo: $(VENV)/.installed native ## Try it: a simulated PratikoAI on real servers, and its daily report
 	@$(BIN)/opsjobs demo $(ARGS)
 
 monitoring-daily: $(VENV)/.installed native ## The daily report of the configured systems

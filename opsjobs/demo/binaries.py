@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from os import getgid, getuid
@@ -12,15 +10,16 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from opsjobs.demo.child import run
+from opsjobs.demo.packages import unpack
 from opsjobs.errors import DemoError
 
 IMAGE = "prom/prometheus:v2.53.5"
 PROGRAMS = ("prometheus", "promtool")
 
 _DOWNLOAD_TIMEOUT = 300
-_UNPACK_TIMEOUT = 120
+_CALL_TIMEOUT = 120
 _PREFIX = "prometheus-"
-_LAST_LINES = 3
 
 Progress = Callable[[str], None]
 
@@ -81,52 +80,19 @@ def _kept(cache: Path) -> Binaries | None:
 
 
 def _from_debian(cache: Path) -> Binaries:
-    """Download the package and unpack it into the cache; nothing is installed and no service starts."""
-    _made(cache)
-    with tempfile.TemporaryDirectory(prefix="opsjobs-apt-") as scratch:
-        package = _downloaded(Path(scratch))
-        version = package.name.split("_")[1].split("+")[0].split("-")[0]
-        # Beside its final place, so that it can be renamed there whole.
-        unpacked = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=cache))
-        try:
-            run(["dpkg", "-x", str(package), str(unpacked)], timeout=_UNPACK_TIMEOUT)
-            unpacked.rename(cache / f"{_PREFIX}{version}")
-        except OSError as error:
-            # Another process was quicker: its copy is as good.
-            if not _kept(cache):
-                raise DemoError(f"cannot be put into {cache}: {error.strerror}") from error
-        finally:
-            shutil.rmtree(unpacked, ignore_errors=True)
+    """Unpack the package into the cache; nothing is installed and no service starts."""
+    unpack("prometheus", cache, _PREFIX)
     kept = _kept(cache)
     if kept is None:
         raise DemoError("the package does not hold prometheus and promtool")
     return kept
 
 
-def _downloaded(scratch: Path) -> Path:
-    """The package file. Without package lists, or rights to renew them, private lists are used."""
-    # As root, apt-get would hand the download to a user that may not write here.
-    own = ["apt-get", "-q", "-o", "APT::Sandbox::User=root"]
-    private = [*own, "-o", f"Dir::State={scratch}/state", "-o", f"Dir::Cache={scratch}/cache"]
-    private += ["-o", "Dir::State::status=/var/lib/dpkg/status"]
-    try:
-        run([*own, "download", "prometheus"], timeout=_DOWNLOAD_TIMEOUT, cwd=scratch)
-    except DemoError:
-        for folder in ("state/lists/partial", "cache/archives/partial"):
-            (scratch / folder).mkdir(parents=True)
-        run([*private, "update"], timeout=_DOWNLOAD_TIMEOUT, cwd=scratch)
-        run([*private, "download", "prometheus"], timeout=_DOWNLOAD_TIMEOUT, cwd=scratch)
-    packages = sorted(scratch.glob("prometheus_*.deb"))
-    if not packages:
-        raise DemoError("the package 'prometheus' was not downloaded")
-    return packages[-1]
-
-
 def _from_homebrew(_: Path) -> Binaries:
     run(["brew", "install", "prometheus"], timeout=2 * _DOWNLOAD_TIMEOUT)
-    prefix = Path(run(["brew", "--prefix"], timeout=_UNPACK_TIMEOUT).strip()) / "bin"
+    prefix = Path(run(["brew", "--prefix"], timeout=_CALL_TIMEOUT).strip()) / "bin"
     binaries = Binaries(prometheus=str(prefix / "prometheus"), promtool=str(prefix / "promtool"))
-    run(binaries.command("promtool", "--version"), timeout=_UNPACK_TIMEOUT)
+    run(binaries.command("promtool", "--version"), timeout=_CALL_TIMEOUT)
     return binaries
 
 
@@ -137,30 +103,3 @@ def _from_docker(_: Path) -> Binaries:
     binaries = Binaries(prometheus="prometheus", promtool="promtool", container=container)
     run(binaries.command("promtool", "--version"), timeout=_DOWNLOAD_TIMEOUT)
     return binaries
-
-
-def run(command: list[str], *, timeout: float, cwd: Path | None = None) -> str:
-    """Run a program to its end and return what it printed. Raises `DemoError` with the program's own reason."""
-    name = Path(command[0]).name
-    try:
-        done = subprocess.run(  # noqa: S603 - fixed programs; no word comes from outside this machine
-            command, cwd=cwd, timeout=timeout, check=True, capture_output=True, text=True, errors="replace"
-        )
-    except FileNotFoundError as error:
-        raise DemoError(f"{name} is not installed") from error
-    except OSError as error:
-        raise DemoError(f"{name} cannot be started: {error.strerror}") from error
-    except subprocess.TimeoutExpired as error:
-        raise DemoError(f"{name} was not done after {timeout:g} s") from error
-    except subprocess.CalledProcessError as error:
-        said = [line.strip() for line in (error.stderr or error.stdout).splitlines() if line.strip()]
-        reason = " / ".join(said[-_LAST_LINES:]) or "without a reason"
-        raise DemoError(f"{name} failed with {error.returncode}: {reason}") from error
-    return done.stdout
-
-
-def _made(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DemoError(f"{folder} cannot be made: {error.strerror}") from error

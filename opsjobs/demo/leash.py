@@ -1,7 +1,7 @@
 """Run a program that must not outlive whoever started it: it is stopped when standard input ends, however that came.
 
-A script of its own, run as `python leash.py GRACE COMMAND...`. The kernel closes the pipe even when the parent was
-killed, and on every system, which no signal handler of the parent could promise.
+A script of its own, run as `python leash.py GRACE SIGNAL OWNER COMMAND...`. The kernel closes the pipe even when
+the parent was killed, and on every system, which no signal handler of the parent could promise.
 """
 
 from __future__ import annotations
@@ -13,17 +13,23 @@ import sys
 import threading
 
 
-def main(grace: float, command: list[str]) -> int:
-    """Run the command until it ends or standard input does; return its exit code. `grace` is in seconds."""
+def main(grace: float, stop: int, owner: str, command: list[str]) -> int:
+    """Run the command until it ends or standard input does; return its exit code.
+
+    `stop` is the signal that ends it, `grace` the seconds that it then has. `owner` (`UID:GID`) runs it, if not empty.
+    """
     stopping = threading.Event()
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as child:  # noqa: S603 - the parent chose the command
+    user, group = map(int, owner.split(":")) if owner else (None, None)
+    with subprocess.Popen(  # noqa: S603 - the parent chose the command
+        command, stdin=subprocess.DEVNULL, user=user, group=group, extra_groups=[] if owner else None
+    ) as child:
 
         def hold() -> None:
             # Not sys.stdin: a thread that holds it at the end of the interpreter brings that down.
             while os.read(0, 1):
                 pass
             stopping.set()
-            child.terminate()
+            child.send_signal(stop)
             try:
                 child.wait(grace)
             except subprocess.TimeoutExpired:
@@ -38,4 +44,4 @@ def main(grace: float, command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(float(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main(float(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]))

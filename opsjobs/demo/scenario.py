@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.resources
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
@@ -37,12 +39,23 @@ def _known(kind: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+STATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"postgresql": ("archiving_fails", "connections_used"), "redis": ("memory_full", "snapshot_fails")}
+)
+"""The states into which a real database server can be brought."""
+
+_LIMITED = {
+    "postgresql": ("connections", "transaction", "blocked", "cache", "age", "archiver"),
+    "redis": ("memory", "bgsave", "aof", "rejected"),
+}
+"""What of a database has a limit, by the ids of a report's rows."""
+
 Clock = Annotated[str, BeforeValidator(_clock)]
 Day = Annotated[int, Field(ge=-35, le=35)]
 
 
 class Effect(Declared):
-    """What is done to the simulation. Exactly one thing to one metric, one component or one alert."""
+    """What is done to the simulation. Exactly one thing to one metric, one component, one alert or one database."""
 
     metric: Annotated[str, _known("metrics")] = ""
     labels: dict[str, str] = Field(default_factory=dict)
@@ -52,6 +65,10 @@ class Effect(Declared):
     """With `component`: only this member of it."""
     alert: Annotated[str, _known("alerts")] = ""
     """This alert fires."""
+    database: Annotated[str, _known("databases")] = ""
+    """The real server that stands beside the simulation."""
+    state: str = ""
+    """With `database`: one of its `STATES`, now and as long as the server lives."""
     multiply: Annotated[float, Field(ge=0)] | None = None
     """Factor on the rate of a counter, the value of a gauge, the durations of a histogram."""
     add: float | None = None
@@ -71,22 +88,27 @@ class Effect(Declared):
             "set": self.set,
             "vanish": self.vanish,
             "down": self.down,
+            "state": self.state or None,
         }
         done = [name for name, value in changes.items() if value is not None and value is not False]
         wanted = {
             "metric": ["multiply", "add", "set", "vanish"],
             "component": ["down", "vanish"] if self.instance else ["down"],
             "alert": [],
+            "database": ["state"],
         }
         subjects = [name for name in wanted if getattr(self, name)]
         if len(subjects) != 1:
-            raise ValueError("name one of metric, component and alert")
+            raise ValueError("name one of metric, component, alert and database")
         subject = subjects[0]
         if (self.labels and subject != "metric") or (self.instance and subject != "component"):
             raise ValueError("labels go with a metric, instance goes with a component")
         if len(done) != bool(wanted[subject]) or not set(done) <= set(wanted[subject]):
             choices = " or ".join(wanted[subject])
             raise ValueError(f"with {subject}, give {choices}" if choices else f"{subject} stands alone")
+        if self.database and self.state not in STATES.get(self.database, ()):
+            known = " or ".join(STATES.get(self.database, ()))
+            raise ValueError(f"'{self.state}' is no state of {self.database}: give {known}")
         if info.context and not self._reaches(info.context["simulation"]):
             raise ValueError("this matches no series of the simulation")
         return self
@@ -122,6 +144,10 @@ class Truth(Declared):
 
     @model_validator(mode="after")
     def _a_span(self) -> Truth:
+        if self.effect.database:
+            if self.model_fields_set & {"day", "days", "since", "until"}:
+                raise ValueError("a database is in its state now: give no day, days, from or until")
+            return self
         if (self.day is None) == (self.days is None):
             raise ValueError("give either day or days")
         if (self.first, self.since) >= (self.last, self.until):
@@ -164,7 +190,18 @@ class Scenario(Declared):
                 _instant(today + timedelta(days=truth.last), truth.until, zone),
             )
             for truth in self.truths
+            if not truth.effect.database
         )
+
+    @property
+    def states(self) -> tuple[tuple[str, str], ...]:
+        """The databases that are to be brought into a state, with it."""
+        return tuple((truth.effect.database, truth.effect.state) for truth in self.truths if truth.effect.database)
+
+    def having(self, databases: Collection[str]) -> Scenario:
+        """The scenario without what cannot be planted, since only these databases live."""
+        truths = tuple(each for each in self.truths if not each.effect.database or each.effect.database in databases)
+        return self.model_copy(update={"truths": truths})
 
 
 def _instant(day: date, clock: str, zone: tzinfo) -> float:
@@ -195,6 +232,7 @@ def read(scenario: str, name: str, simulation: Simulation, system: System) -> Sc
             "metrics": {metric for metric, _, _ in simulation.metrics},
             "components": {target.component for target in simulation.targets.values()},
             "alerts": set(simulation.alerts),
+            "databases": set(STATES),
             "subjects": _subjects(system),
         }
 
@@ -213,5 +251,6 @@ def _subjects(system: System) -> set[str]:
         *(f"indicator:{indicator.id}" for indicator in system.indicators),
         *(f"component:{component}" for component in system.components),
         *(f"metric:{metric}" for metric in system.metrics),
-        "source:prometheus",
+        *(f"source:{source}" for source in ("prometheus", *STATES)),
+        *(f"{database}:{row}" for database, rows in _LIMITED.items() for row in rows),
     }

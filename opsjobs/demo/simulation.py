@@ -86,6 +86,8 @@ class Gauge(_Metric):
     level: float
     whole: bool = False
     """Whether only whole numbers make sense."""
+    from_today: bool = False
+    """Whether it is a Unix time: the level is in seconds after midnight of the day of the demonstration."""
 
 
 class Counter(_Metric):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -12,11 +12,14 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 from opsjobs import system as profiles
+from opsjobs.demo import books, databases
 from opsjobs.demo import scenario as scenarios
 from opsjobs.demo import simulation as simulations
+from opsjobs.demo.access import Access
 from opsjobs.demo.binaries import Binaries, obtain
 from opsjobs.demo.course import Course
 from opsjobs.demo.exposition import Exporter, write_history
+from opsjobs.demo.programs import Programs
 from opsjobs.demo.prometheus import Prometheus, Scrape, import_history
 from opsjobs.demo.scenario import Planted, Scenario
 from opsjobs.demo.simulation import Simulation
@@ -32,11 +35,12 @@ _AHEAD = timedelta(days=1)
 
 
 class Stage:
-    """A simulated system with a real Prometheus.
+    """A simulated system with a real Prometheus, and with `databases` a real PostgreSQL and Redis too.
 
     `scenario` is the name of one that ships with the system, or a path; `now` is aware, and should be the present for
     live samples to follow the history. Without `folder` all files are temporary; a folder that is given must be empty
-    or not exist, and stays. `progress` is told what happens. Entering raises `ConfigError` or `DemoError`.
+    or not exist, and stays. `progress` is told what happens, also that a database cannot be had. Entering raises
+    `ConfigError` or `DemoError`.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Stage:
         folder: Path | None = None,
         progress: Callable[[str], None] = lambda _: None,
         binaries: Binaries | None = None,
+        databases: bool = False,
     ) -> None:
         if now.tzinfo is None:
             raise ValueError("a stage needs an aware time")
@@ -59,7 +64,10 @@ class Stage:
         self._given_folder = folder
         self._progress = progress
         self._binaries = binaries
+        self._with_databases = databases
         self._stack = ExitStack()
+        self.databases: Mapping[str, Access] = {}
+        """How opsjobs is let into those that live: `postgresql` and `redis`."""
 
     scenario: Scenario
     """What is planted, with what a report must say about it."""
@@ -83,6 +91,10 @@ class Stage:
         simulation = simulations.read(self.system)
         self.scenario = scenarios.read(self._scenario_name, self.system, simulation, profile)
         binaries = self._binaries or obtain(progress=self._progress)
+        # Only PratikoAI's databases are known.
+        has_books = {metric for metric, _, _ in simulation.metrics} >= books.NEEDED
+        found = databases.obtain(self._progress) if self._with_databases and has_books else {}
+        self.scenario = self.scenario.having(found)
         self.folder = self._made(stack)
 
         zone = ZoneInfo(profile.zone)
@@ -99,6 +111,7 @@ class Stage:
         stack.callback(history.unlink, missing_ok=True)
         self.samples = write_history(lived, history, clock())
 
+        coming = self._databases(found, stack, lambda: books.keep(lived, clock(), zone))
         targets = list(lived.up)
         exporter = stack.enter_context(Exporter(story.until, clock))
         self.exporter_url = f"http://{exporter.address}"
@@ -121,7 +134,29 @@ class Stage:
         self.url = prometheus.url
         self._progress("Waiting for the first scrapes")
         prometheus.wait_for_scrapes()
+        self._let_in(coming)
         self._progress(f"{profile.title} lives: Prometheus is at {self.url}")
+
+    def _databases(
+        self, found: Mapping[str, Programs], stack: ExitStack, kept: Callable[[], books.Books]
+    ) -> databases.Databases | None:
+        """Those of which there are programs, starting; None where there is none."""
+        if not found:
+            return None
+        self._progress(f"Starting {' and '.join(databases.TITLES[name] for name in found)}")
+        starting = databases.Databases(found, self.folder, books=kept(), states=self.scenario.states)
+        return stack.enter_context(starting)
+
+    def _let_in(self, coming: databases.Databases | None) -> None:
+        """Wait for the databases, and tell of those that did not come."""
+        lives = {}
+        for name, access in coming.wait().items() if coming else ():
+            if isinstance(access, DemoError):
+                self._progress(databases.without(databases.TITLES[name], access))
+            else:
+                lives[name] = access
+        self.databases = lives
+        self.scenario = self.scenario.having(lives)
 
     def _made(self, stack: ExitStack) -> Path:
         folder = self._given_folder

@@ -72,6 +72,7 @@ class _Weaver:
         self.times = times
         self.effects = [(each.effect, (times > each.start) & (times <= each.end)) for each in planted]
         self.middles: Floats = times.astype(np.float64) - STEP / 2
+        self.today = today
         self.age = (self.middles - today) / _DAY
         local = self.middles + _offsets(self.middles, zone)
         self.steady = np.ones(len(times))
@@ -108,6 +109,7 @@ class _Weaver:
                 present = works & ~self._during(line.concerned, "vanish")
                 if isinstance(metric, Gauge):
                     values = self._touched(line, metric.level * self._level(line))
+                    values = values + self.today if metric.from_today else values
                     if name == target.alive:
                         values, present = np.where(down, 0.0, values), ~gone
                     values = np.floor(values) if metric.whole else values

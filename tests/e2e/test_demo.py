@@ -9,12 +9,21 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from tests.unit.demo.servers import reachable, required
 
-def start(folder, *arguments):
-    (folder / "tmp").mkdir()
-    environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "TMPDIR": str(folder / "tmp")}
+
+@pytest.fixture
+def temporary():
+    """Where the demonstration makes temporary folders."""
+    with reachable() as folder:
+        yield folder
+
+
+def start(folder, temporary, *arguments):
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "TMPDIR": str(temporary)}
     return subprocess.Popen(
         [sys.executable, "-m", "opsjobs", "demo", *arguments],
         cwd=folder,
@@ -38,8 +47,14 @@ def below(folder):
     return found
 
 
-def test_the_demo_prints_a_verdict_and_four_files_and_leaves_nothing_behind(binaries, tmp_path):
-    demo = start(tmp_path, "--scenario", "quiet")
+@pytest.fixture(autouse=True)
+def _servers():
+    required("PostgreSQL")
+    required("Redis")
+
+
+def test_the_demo_prints_a_verdict_and_four_files_and_leaves_nothing_behind(binaries, tmp_path, temporary):
+    demo = start(tmp_path, temporary, "--scenario", "quiet")
     said, progress = demo.communicate(timeout=180)
     assert demo.returncode == 0, progress
     assert re.search(r"OK  All \d+ indicators with limits kept to them, and all 7 components were up\.", said)
@@ -47,32 +62,39 @@ def test_the_demo_prints_a_verdict_and_four_files_and_leaves_nothing_behind(bina
     assert [path.suffix for path in files] == [".html", ".pdf", ".txt", ".json"]
     assert all(path.stat().st_size > 1000 for path in files)
     assert "Loading" in progress
-    assert list((tmp_path / "tmp").iterdir()) == []
-    assert below(tmp_path / "tmp") == []
+    assert list(temporary.iterdir()) == []
+    assert below(temporary) == []
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_kept_it_lives_until_it_is_interrupted_and_then_is_gone(binaries, tmp_path, how):
-    demo = start(tmp_path, "--keep")
-    url = ""
+def test_kept_it_lives_until_it_is_interrupted_and_then_is_gone(binaries, tmp_path, temporary, how):
+    demo = start(tmp_path, temporary, "--keep")
+    url, places = "", {}
     for line in demo.stderr:
         if found := re.match(r"Prometheus +(http://127\.0\.0\.1:\d+)", line):
             url = found[1]
+        if found := re.match(r"(PostgreSQL|Redis) +(.*://opsjobs@127\.0\.0\.1:\d+.*)", line):
+            places[found[1]] = found[2]
+        if found := re.match(r" +password in (.*/postgresql.password)$", line):
+            password = Path(found[1]).read_text()
         if line.startswith("Ctrl-C"):
             break
     with urllib.request.urlopen(f"{url}/api/v1/query?query=up", timeout=10) as answer:  # noqa: S310 - our own server
         assert b'"pratikoai"' in answer.read()
+    assert set(places) == {"PostgreSQL", "Redis"}
+    with psycopg.connect(places["PostgreSQL"], password=password) as session:
+        assert session.execute("SELECT count(*) > 1000 FROM payments").fetchone() == (True,)
     demo.send_signal(how)
     demo.communicate(timeout=60)
     assert demo.returncode == 130
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(f"{url}/-/ready", timeout=5)  # noqa: S310 - our own server
-    assert list((tmp_path / "tmp").iterdir()) == []
-    assert below(tmp_path / "tmp") == []
+    assert list(temporary.iterdir()) == []
+    assert below(temporary) == []
 
 
-def test_interrupted_while_it_loads_it_leaves_nothing_behind(binaries, tmp_path):
-    demo = start(tmp_path)
+def test_interrupted_while_it_loads_it_leaves_nothing_behind(binaries, tmp_path, temporary):
+    demo = start(tmp_path, temporary)
     for line in demo.stderr:
         if line.startswith("Loading"):
             break
@@ -80,5 +102,5 @@ def test_interrupted_while_it_loads_it_leaves_nothing_behind(binaries, tmp_path)
     demo.send_signal(signal.SIGINT)
     demo.communicate(timeout=60)
     assert demo.returncode == 130
-    assert list((tmp_path / "tmp").iterdir()) == []
-    assert below(tmp_path / "tmp") == []
+    assert list(temporary.iterdir()) == []
+    assert below(temporary) == []

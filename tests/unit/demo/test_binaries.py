@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from opsjobs.demo.binaries import IMAGE, Binaries, obtain, run
+from opsjobs.demo.binaries import IMAGE, Binaries, obtain
+from opsjobs.demo.child import run
 from opsjobs.errors import DemoError
 
 

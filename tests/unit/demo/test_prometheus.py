@@ -182,7 +182,7 @@ def test_in_a_container_both_programs_work_on_the_folders_they_are_given(binarie
 
 
 def test_one_that_does_not_listen_is_killed_with_all_that_it_started(binaries, tmp_path, monkeypatch):
-    monkeypatch.setattr("opsjobs.demo.prometheus._STOP_GRACE", 0.5)
+    monkeypatch.setattr("opsjobs.demo.child._STOP_GRACE", 0.5)
     # A shell that ignores SIGTERM, with the real one behind it.
     real = shlex.join(binaries.command("prometheus", folders=(tmp_path,)))
     path = program(tmp_path, "deaf", f"trap '' TERM; {real} \"$@\" & while :; do sleep 1; done")

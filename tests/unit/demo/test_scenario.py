@@ -37,8 +37,9 @@ def test_every_simulation_has_a_quiet_scenario_that_expects_nothing(name):
 
 def test_the_troubled_scenario_expects_one_subject_of_each_kind_at_least():
     subjects = [subject for truth in read("troubled").truths for subject in truth.expect]
-    assert len(subjects) == len(set(subjects)) == 6
-    assert {subject.split(":")[0] for subject in subjects} == {"indicator", "component", "metric"}
+    assert len(subjects) == len(set(subjects)) == 8
+    kinds = {"indicator", "component", "metric", "postgresql", "redis"}
+    assert {subject.split(":")[0] for subject in subjects} == kinds
 
 
 def test_every_fault_of_a_scenario_is_told_at_once_with_its_line_and_path(tmp_path):
@@ -66,6 +67,12 @@ truths:
     effect: {component: apy, down: true}
     days: -1
     untl: "03:00"
+  - what: a database and a day
+    effect: {database: redis, state: memory_full}
+    day: -1
+    expect: ["redis:memry"]
+  - what: a database that there is not
+    effect: {database: rdis, state: memory_full}
 """
     )
     with pytest.raises(ConfigError) as caught:
@@ -80,7 +87,31 @@ truths:
         "20: truths[4].effect.component: 'apy' is not known; did you mean 'api'?",
         "21: truths[4].days: Input should be a valid tuple",
         "22: truths[4].untl: unknown key",
+        "26: truths[5].expect[0]: 'redis:memry' is not known; did you mean 'redis:memory'?",
+        "28: truths[6].effect.database: 'rdis' is not known; did you mean 'redis'?",
     ]
+
+
+@pytest.mark.parametrize("when", [{"day": -1}, {"days": (-1, 1)}, {"from": "01:00"}, {"until": "01:00"}])
+def test_a_database_is_in_its_state_now_and_has_no_day(when):
+    effect = Effect(database="redis", state="memory_full")
+    with pytest.raises(ValidationError, match="a database is in its state now: give no day, days, from or until"):
+        Truth(what="x", effect=effect, **when)
+
+
+def test_states_of_databases_are_apart_from_what_is_planted_into_the_simulation():
+    troubled = read("troubled")
+    assert troubled.states == (("postgresql", "archiving_fails"), ("redis", "memory_full"))
+    assert len(troubled.planted(date(2026, 11, 20), ROME)) == len(troubled.truths) - 2
+
+
+def test_of_a_database_that_does_not_live_nothing_is_expected():
+    troubled = read("troubled")
+    subjects = [subject for truth in troubled.having(["redis"]).truths for subject in truth.expect]
+    assert "redis:memory" in subjects
+    assert "postgresql:archiver" not in subjects
+    assert troubled.having([]).states == ()
+    assert troubled.having(["postgresql", "redis"]) == troubled
 
 
 def test_an_unknown_scenario_names_the_nearest_one():
@@ -91,8 +122,8 @@ def test_an_unknown_scenario_names_the_nearest_one():
 @pytest.mark.parametrize(
     ("effect", "fault"),
     [
-        ({"multiply": 2}, "name one of metric, component and alert"),
-        ({"metric": "m", "component": "c", "multiply": 2}, "name one of metric, component and alert"),
+        ({"multiply": 2}, "name one of metric, component, alert and database"),
+        ({"metric": "m", "component": "c", "multiply": 2}, "name one of metric, component, alert and database"),
         ({"metric": "m"}, "with metric, give multiply or add or set or vanish"),
         ({"metric": "m", "multiply": 2, "add": 1}, "with metric, give multiply or add or set or vanish"),
         ({"metric": "m", "down": True}, "with metric, give multiply or add or set or vanish"),
@@ -101,6 +132,10 @@ def test_an_unknown_scenario_names_the_nearest_one():
         ({"component": "c", "labels": {"a": "b"}, "down": True}, "labels go with a metric"),
         ({"metric": "m", "instance": "i", "vanish": True}, "instance goes with a component"),
         ({"alert": "a", "vanish": True}, "alert stands alone"),
+        ({"database": "redis"}, "with database, give state"),
+        ({"database": "redis", "down": True}, "with database, give state"),
+        ({"metric": "m", "state": "memory_full"}, "with metric, give multiply or add or set or vanish"),
+        ({"database": "redis", "state": "full"}, "'full' is no state of redis: give memory_full or snapshot_fails"),
     ],
 )
 def test_an_effect_does_exactly_one_thing(effect, fault):

@@ -3,9 +3,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from opsjobs.demo import programs
 from opsjobs.demo.stage import Stage
 from opsjobs.errors import ConfigError, DemoError
 from tests.unit.demo import processes
+from tests.unit.demo.servers import required
 from tests.unit.demo.test_prometheus import ask, refused
 
 
@@ -46,15 +48,43 @@ def test_a_stage_lives_on_where_its_history_ends_and_leaves_nothing_behind(binar
     assert told[-1] == f"PratikoAI lives: Prometheus is at {url}"
 
 
-@pytest.mark.parametrize("moment", ["Loading", "Waiting"])
-def test_an_interruption_in_the_middle_of_the_start_cleans_up(binaries, temporary, moment):
+@pytest.mark.parametrize(
+    ("moment", "databases"), [("Loading", False), ("Waiting", False), ("Loading", True), ("Waiting", True)]
+)
+def test_an_interruption_in_the_middle_of_the_start_cleans_up(binaries, temporary, moment, databases):
     def interrupt(message):
         if message.startswith(moment):
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), Stage(now=now(), progress=interrupt, binaries=binaries):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        Stage(now=now(), progress=interrupt, binaries=binaries, databases=databases),
+    ):
         pytest.fail("the stage was set up in spite of the interruption")
     assert not processes.naming(str(temporary))
+    assert list(temporary.iterdir()) == []
+
+
+def test_without_databases_nothing_is_expected_of_them(binaries, temporary):
+    with Stage(scenario="troubled", now=now(), binaries=binaries) as stage:
+        assert stage.databases == {}
+        assert not [truth for truth in stage.scenario.truths if truth.effect.database]
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_database_that_cannot_be_had_is_told_and_not_expected(binaries, temporary, monkeypatch):
+    required("Redis")
+
+    def missing(**_):
+        raise DemoError("no luck")
+
+    monkeypatch.setattr("opsjobs.demo.databases._OBTAIN", {"postgresql": missing, "redis": programs.redis})
+    told = []
+    with Stage(scenario="troubled", now=now(), progress=told.append, binaries=binaries, databases=True) as stage:
+        assert set(stage.databases) == {"redis"}
+        assert {truth.effect.database for truth in stage.scenario.truths} == {"", "redis"}
+    assert told[0] == "Going on without PostgreSQL: no luck"
+    assert "Starting Redis" in told
     assert list(temporary.iterdir()) == []
 
 
