@@ -234,7 +234,7 @@ def _attainment(spec: Indicator, points: Series, window: Window) -> float | None
 
 
 def shares(spec: Indicator, answer: Answer | SourceError | None) -> tuple[Share, ...]:
-    """The largest members, the largest first."""
+    """The largest members, the largest first; of `bottomk` the least, the least first."""
     if spec.breakdown is None or answer is None or isinstance(answer, SourceError):
         return ()
     members = [
@@ -243,7 +243,9 @@ def shares(spec: Indicator, answer: Answer | SourceError | None) -> tuple[Share,
         for sample in series.samples
         if sample.value is not None
     ]
-    return tuple(sorted(members, key=lambda share: (-share.value, share.name))[:_LARGEST_BREAKDOWN])
+    # Whoever asks for the least wants to see the least first.
+    sign = 1 if spec.broken_down.startswith("bottomk") else -1
+    return tuple(sorted(members, key=lambda share: (sign * share.value, share.name))[:_LARGEST_BREAKDOWN])
 
 
 def _coverage(points: Series, window: Window, step: int) -> float:

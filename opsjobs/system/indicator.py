@@ -30,7 +30,7 @@ _DAY = 86400
 
 
 class BreakdownSpec(Declared):
-    """Who is behind the number: the members with the most, at the end of the window."""
+    """Who is behind the number, at the end of the window: the members with the most, or with `bottomk` the least."""
 
     by: str
     """The label that names a member."""
