@@ -12,6 +12,7 @@
     │   ├── AccessDenied
     │   ├── QueryRejected
     │   └── BadAnswer
+    │       └── NotFound
     ├── DeliveryError                     a message was not taken; permanent, or worth another attempt
     │   └── TooLarge                      it would be taken without its files
     ├── RenderError                       a report could not be turned into a format
@@ -112,6 +113,10 @@ class QueryRejected(SourceError):
 
 class BadAnswer(SourceError):
     """The source answered with something that is not an answer."""
+
+
+class NotFound(BadAnswer):
+    """The source does not know what it was asked for."""
 
 
 class DeliveryError(OpsjobsError):

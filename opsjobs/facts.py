@@ -1,4 +1,4 @@
-"""What a PostgreSQL or a Redis says of itself at one moment: frozen values, standard library only.
+"""What a PostgreSQL or a Redis says of itself at one moment, and a Sentry of a day: frozen, standard library only.
 
 Sizes are in bytes, lengths of time in seconds, shares between 0 and 1. What was not said is `None`, never a zero.
 """
@@ -245,3 +245,63 @@ class RedisFacts:
             return None
         asked = self.hits + self.misses
         return self.hits / asked if asked else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ErrorCounts:
+    """The errors that were sent in some hours, by what became of them."""
+
+    accepted: int
+    filtered: int = 0
+    """Kept out by the project's filters."""
+    rate_limited: int = 0
+    """Dropped because there were too many: by a quota, a limit of the key, or against spikes."""
+    others: int = 0
+    """Dropped otherwise: invalid, abuse, or discarded by who sent them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Issue:
+    """Errors that Sentry holds to be the same one. Counts are of the day."""
+
+    title: str
+    culprit: str = ""
+    """Where in the code it came from."""
+    level: str = ""
+    """`fatal`, `error`, `warning`, `info` or `debug`."""
+    count: int | None = None
+    users: int | None = None
+    link: str = ""
+    unresolved: bool | None = None
+    """As it is now."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """One request, without what lets it in, so that it can be sent again by hand."""
+
+    part: str
+    request: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SentryFacts:
+    """What a Sentry says of the errors of a day. A part is None where `missing` has the reason by its name."""
+
+    start: datetime
+    end: datetime
+    """Whole hours of UTC, which is how Sentry counts: `start` belongs to them, `end` does not."""
+    day: ErrorCounts | None = None
+    day_before: ErrorCounts | None = None
+    week_before: ErrorCounts | None = None
+    issues: tuple[Issue, ...] | None = None
+    """Those that were first seen in the day, the most frequent first."""
+    more_issues: bool = False
+    """Whether there are more than were listed."""
+    regressed: int | None = None
+    """Issues that are resolved no more because they came up again, seen in the day; as they are now."""
+    more_regressed: bool = False
+    asked: tuple[Asked, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=lambda: _NOTHING)

@@ -22,6 +22,7 @@ from requests.adapters import HTTPAdapter
 from opsjobs.errors import (
     AccessDenied,
     BadAnswer,
+    NotFound,
     Overloaded,
     QueryRejected,
     SourceError,
@@ -38,6 +39,9 @@ _CONNECT_SECONDS = 5.0
 _SHOWN = 300
 _READ = 10_000
 _TRANSIENT = {429, 502, 503, 504}
+_NOT_FOUND = 404
+_SAID = ("error", "message", "detail")
+"""Where the JSON of a refusing server has its words."""
 
 
 class Deadline:
@@ -89,6 +93,23 @@ class Connection:
         return [self.token, password, self.authorization.partition(" ")[2], *self.headers.values()]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """The body of a successful answer, and what its Link header says of the pages around it."""
+
+    body: bytes
+    link: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Request:
+    """What is sent: fields go into the address of a GET, and into the body of a POST."""
+
+    method: str
+    path: str
+    fields: Mapping[str, str]
+
+
 class Http:
     """Kept connections to one server. Safe to use from several threads; `close` when done."""
 
@@ -114,11 +135,18 @@ class Http:
 
     def post(self, path: str, form: Mapping[str, str], *, deadline: Deadline) -> bytes:
         """The body of a successful answer to a form. Raises the `SourceError` that says what went wrong."""
+        return self._sent(_Request(method="POST", path=path, fields=form), deadline).body
+
+    def get(self, path: str, query: Mapping[str, str], *, deadline: Deadline) -> Page:
+        """A successful answer to a query. Raises the `SourceError` that says what went wrong."""
+        return self._sent(_Request(method="GET", path=path, fields=query), deadline)
+
+    def _sent(self, request: _Request, deadline: Deadline) -> Page:
         deadline = deadline.within(self.connection.timeout)
         earlier: SourceError | None = None
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return self._once(path, form, deadline)
+                return self._once(request, deadline)
             except TimedOut as error:
                 # Why it was tried again says more than that there was no time left for it.
                 raise earlier or error from None
@@ -131,13 +159,13 @@ class Http:
                 time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    def _once(self, path: str, form: Mapping[str, str], deadline: Deadline) -> bytes:
+    def _once(self, request: _Request, deadline: Deadline) -> Page:
         """One attempt, left at the deadline: a server that drips resets each time-out of a socket with every byte."""
-        outcome: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+        outcome: queue.SimpleQueue[Page | Exception] = queue.SimpleQueue()
 
         def attempt() -> None:
             try:
-                outcome.put(self._attempt(path, form, deadline))
+                outcome.put(self._attempt(request, deadline))
             except (SourceError, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 outcome.put(error)
 
@@ -146,16 +174,17 @@ class Http:
             result = outcome.get(timeout=max(deadline.left, 0.001))
         except queue.Empty:
             raise self._timed_out() from None
-        if isinstance(result, bytes):
+        if isinstance(result, Page):
             return result
         raise self._translated(result) from None
 
-    def _attempt(self, path: str, form: Mapping[str, str], deadline: Deadline) -> bytes:
+    def _attempt(self, request: _Request, deadline: Deadline) -> Page:
         seconds = max(deadline.left, 0.001)
         response = self._session.request(
-            "POST",
-            self._base + path,
-            data=form,
+            request.method,
+            self._base + request.path,
+            params=request.fields if request.method == "GET" else None,
+            data=request.fields if request.method == "POST" else None,
             timeout=(min(_CONNECT_SECONDS, seconds), seconds),
             stream=True,
             allow_redirects=False,
@@ -163,7 +192,7 @@ class Http:
         with response:
             body = b"".join(self._chunks(response, deadline))
         if response.ok and not response.is_redirect:
-            return body
+            return Page(body=body, link=response.headers.get("Link", ""))
         raise self._refusal(response, body)
 
     def _chunks(self, response: requests.Response, deadline: Deadline) -> Iterator[bytes]:
@@ -246,6 +275,8 @@ class Http:
             )
         if code in {400, 422}:
             return QueryRejected(f"{self._who} rejected the query (HTTP {code}): {said}")
+        if code == _NOT_FOUND:
+            return NotFound(f"{self._who} answered HTTP {code}: {said}")
         return BadAnswer(f"{self._who} answered HTTP {code}: {said}")
 
 
@@ -255,5 +286,5 @@ def _words(body: bytes) -> str:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
         return body[:_READ].decode("utf-8", "replace").strip()
-    said = (content.get("error") or content.get("message")) if isinstance(content, dict) else None
+    said = next(filter(None, map(content.get, _SAID)), None) if isinstance(content, dict) else None
     return str(said or content)

@@ -18,6 +18,7 @@ from opsjobs.jobs import JOBS, Context
 from opsjobs.ledger import Ledger, lock
 from opsjobs.log import Redactor
 from opsjobs.model import Delivery, DeliveryState, Outcome, Run
+from opsjobs.notify import Witness
 from opsjobs.notify.outbox import Outbox
 from opsjobs.report import MEDIA_TYPES, Rendered, mail, render
 from opsjobs.report.document import Report
@@ -45,6 +46,8 @@ class Desk:
     outbox: Outbox | None = None
     """By which reports are sent; None where nothing is."""
     recipients: tuple[str, ...] = ()
+    witness: Witness | None = None
+    """Told how runs go; None where nobody is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,13 +85,23 @@ def execute(job: str, context: Context, desk: Desk, slot: str = "") -> Finished:
         context = replace(context, runs=known, undelivered=desk.ledger.undelivered(context.name))
         desk.ledger.start(run)
         try:
-            return _work(job, context, desk, run)
+            if desk.witness:
+                desk.witness.started(run)
+            finished = _work(job, context, desk, run)
         except BaseException as error:
             ended = replace(
                 run, finished_at=desk.clock(), outcome=Outcome.FAILED, error=desk.redactor.redact(_told(error))
             )
-            desk.ledger.finish(ended)
+            try:
+                desk.ledger.finish(ended)
+            finally:
+                # Also where the ledger is what failed.
+                if desk.witness:
+                    desk.witness.failed(ended, error)
             raise
+        if desk.witness:
+            desk.witness.ended(finished.run)
+        return finished
 
 
 def _told(error: BaseException) -> str:

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 from opsjobs.errors import QueryRejected, SourceError, TimedOut
-from opsjobs.facts import PostgresFacts, RedisFacts
+from opsjobs.facts import ErrorCounts, Issue, PostgresFacts, RedisFacts, SentryFacts
 from opsjobs.http import Deadline
-from opsjobs.model import Answer, Sample, Series
+from opsjobs.model import Answer, Sample, Series, Window
 from opsjobs.sources import Question
 
 _LOOKBACK = 300
@@ -115,3 +116,55 @@ class FakeRedis:
         if isinstance(self.answer, SourceError):
             raise self.answer
         return self.answer
+
+
+class FakeSentry:
+    """A Sentry that counts what it was given, or fails as it was told to.
+
+    `hours` has the errors of each hour by what became of them, `issues` when each was first seen, and whether it came
+    back.
+    """
+
+    name = "Sentry"
+
+    def __init__(
+        self,
+        hours: Mapping[datetime, Mapping[str, int]] | None = None,
+        issues: Sequence[tuple[datetime, Issue, bool]] = (),
+        fails: SourceError | None = None,
+    ) -> None:
+        self.hours = hours or {}
+        self.issues = issues
+        self.fails = fails
+        self.asked: list[Window] = []
+
+    def facts(self, day: Window, *, day_before: Window, week_before: Window, deadline: Deadline) -> SentryFacts:
+        """What it was given, when there is time."""
+        self.asked.append(day)
+        if self.fails:
+            raise self.fails
+        if not deadline.left:
+            raise TimedOut("Sentry did not answer in time", advice="Raise its timeout.")
+        fresh = [issue for first_seen, issue, _ in self.issues if day.start <= first_seen < day.end]
+        return SentryFacts(
+            start=_hour(day.start),
+            end=_hour(day.end),
+            day=self._counts(day),
+            day_before=self._counts(day_before),
+            week_before=self._counts(week_before),
+            issues=tuple(sorted(fresh, key=lambda issue: (-(issue.count or 0), -(issue.users or 0), issue.title))),
+            regressed=sum(again for _, _, again in self.issues),
+        )
+
+    def _counts(self, window: Window) -> ErrorCounts:
+        sums: dict[str, int] = {}
+        for hour, counts in self.hours.items():
+            if _hour(window.start) <= hour < _hour(window.end):
+                sums = {name: sums.get(name, 0) + counts.get(name, 0) for name in {*sums, *counts}}
+        named = {name: sums.pop(name, 0) for name in ("accepted", "filtered", "rate_limited")}
+        return ErrorCounts(**named, others=sum(sums.values()))
+
+
+def _hour(moment: datetime) -> datetime:
+    moment = moment.astimezone(UTC)
+    return moment - timedelta(minutes=moment.minute, seconds=moment.second, microseconds=moment.microsecond)

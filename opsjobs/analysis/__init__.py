@@ -15,6 +15,7 @@
     databases.py    what a database server says of itself -> rows and findings
     postgresql.py   the rows of a PostgreSQL
     redis.py        the rows of a Redis
+    sentry.py       the errors of a day, as a Sentry counted them -> rows and findings
     runs.py         how opsjobs' own jobs went, and what was not delivered
     findings.py     what needs a person, one finding for each cause
     verdict.py      the report in one sentence, and what it could not see

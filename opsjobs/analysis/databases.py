@@ -53,7 +53,7 @@ class DatabaseResult:
     """One server at the moment when it was asked."""
 
     id: str
-    """`postgresql` or `redis`."""
+    """`postgresql`, `redis` or `sentry`."""
     title: str
     rows: tuple[DatabaseRow, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -31,8 +31,13 @@ def check(redactor: Redactor, *, file: Path | None) -> None:
     for name in here.config.systems:
         system = operator.profile(here.config, name, here.base)
         operator.connection(here.config.systems[name].prometheus, f"systems.{name}.prometheus", here.base)
+        tracker = here.config.systems[name].sentry
+        if tracker:
+            operator.sentry_connection(tracker, f"systems.{name}.sentry", here.base)
         count = len(list(system.indicators))
         click.echo(f"{name}: {system.title}, {count} indicators, {len(system.components)} components")
+    if witness := here.witness():
+        witness.close()
     click.echo(f"{here.file or 'The defaults'}: no faults.")
 
 

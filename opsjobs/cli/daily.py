@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from opsjobs.runner import Finished
     from opsjobs.sources.postgres import Postgres
     from opsjobs.sources.redis import Redis
+    from opsjobs.sources.sentry import Sentry
 
 _PARTIAL = 3
 _REMEMBERED = 28
@@ -154,6 +155,7 @@ def report_on(
             runbooks=connection.links.runbooks or "",
             postgresql=_postgresql(here, name, stack),
             redis=_redis(here, name, stack),
+            sentry=_sentry(here, name, stack),
             past=desk.ledger.past(name, day, _REMEMBERED),
             places=_places(here, name),
             memory=_memory(desk.ledger, name, day - timedelta(days=growth.REACH)),
@@ -195,6 +197,18 @@ def _redis(here: Setting, name: str, stack: ExitStack) -> Redis | None:
     connection = config.redis_connection(server, f"systems.{name}.redis", here.base)
     here.redactor.add(connection.password)
     return stack.enter_context(Redis(connection))
+
+
+def _sentry(here: Setting, name: str, stack: ExitStack) -> Sentry | None:
+    from opsjobs import config  # noqa: PLC0415 - slow to import
+    from opsjobs.sources.sentry import Sentry  # noqa: PLC0415 - as above
+
+    server = here.config.systems[name].sentry
+    if server is None:
+        return None
+    connection = config.sentry_connection(server, f"systems.{name}.sentry", here.base)
+    here.redactor.add(connection.token)
+    return stack.enter_context(Sentry(connection, server.organization, server.project))
 
 
 def _document(finished: Finished) -> dict[str, object]:

@@ -8,11 +8,12 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from opsjobs.log import Redactor
     from opsjobs.notify.email import EmailChannel
     from opsjobs.notify.outbox import Outbox
+    from opsjobs.notify.sentry import SentryWitness
     from opsjobs.runner import Desk
 
 _FILE = "opsjobs.yml"
@@ -77,6 +79,27 @@ class Setting:
             )
         )
 
+    def witness(self) -> SentryWitness | None:
+        """Who is told how runs go; None where nobody is. Raises `ConfigError` without the extra that it needs."""
+        from opsjobs import __version__, config  # noqa: PLC0415 - slow to import
+
+        told = self.config.sentry
+        if told is None:
+            return None
+        dsn = config.reporting_dsn(told, self.base)
+        for secret in (dsn, urlsplit(dsn).username or "", urlsplit(dsn).password or ""):
+            self.redactor.add(secret)
+        try:
+            from opsjobs.notify.sentry import SentryWitness  # noqa: PLC0415 - only where the extra is installed
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"sentry: the package that tells it is not installed ({error.name})",
+                advice="pip install 'opsjobs[sentry]', or leave `sentry` out of opsjobs.yml.",
+            ) from None
+        return SentryWitness(
+            dsn, environment=told.environment, release=f"opsjobs@{__version__}", redact=self.redactor.redact
+        )
+
     def outbox(self, ledger: Ledger) -> Outbox | None:
         """By which reports are sent; None where no mail server is configured."""
         from opsjobs.notify.outbox import Outbox  # noqa: PLC0415 - slow to import
@@ -98,7 +121,8 @@ class Setting:
         """Where runs are written down and their reports kept; sends to the recipients when there are any."""
         from opsjobs.runner import Desk  # noqa: PLC0415 - slow to import
 
-        with self.ledger() as ledger:
+        witness = self.witness()
+        with self.ledger() as ledger, closing(witness) if witness else nullcontext():
             yield Desk(
                 ledger=ledger,
                 locks=self.root / "locks",
@@ -111,6 +135,7 @@ class Setting:
                 say=say,
                 outbox=self.outbox(ledger) if recipients else None,
                 recipients=recipients,
+                witness=witness,
             )
 
 

@@ -4,6 +4,7 @@
     inquiry.py    everything that the daily report asks
     evidence.py   how each number came about, so that it can be asked again by hand
     figures.py    what databases are asked for the indicators that come from them
+    sentry.py     what a Sentry is asked for a day, and how that came about
     asides.py     what an indicator's own past says of its value, and what to remember of that
     sections.py   what was found out, as the parts of a report
     daily.py      the health and the business of one day, against their limits and their own past

@@ -10,7 +10,7 @@ from opsjobs.analysis.growth import Memory
 from opsjobs.http import Deadline
 from opsjobs.model import Delivery, IndicatorResult, Run, ServerValue, StatedForecast
 from opsjobs.report.document import Report
-from opsjobs.sources import KeyValueStore, Metrics, RelationalDatabase
+from opsjobs.sources import ErrorTracker, KeyValueStore, Metrics, RelationalDatabase
 from opsjobs.system import System
 
 
@@ -32,6 +32,7 @@ class Context:
     """The page with the runbooks; empty when it is not known."""
     postgresql: RelationalDatabase | None = None
     redis: KeyValueStore | None = None
+    sentry: ErrorTracker | None = None
     past: Mapping[str, Mapping[date, float]] = field(default_factory=dict)
     """Values of earlier days by indicator and local day, each of a whole day and of the quality ok.
 

@@ -31,6 +31,7 @@ from opsjobs.jobs import asides, sections
 from opsjobs.jobs.context import Context, Result
 from opsjobs.jobs.evidence import evidence
 from opsjobs.jobs.inquiry import Inquiry, inquire
+from opsjobs.jobs.sentry import Tracked, track
 from opsjobs.model import (
     ComponentResult,
     Finding,
@@ -57,6 +58,8 @@ class Observed:
     indicators: tuple[IndicatorResult, ...]
     alerts: AlertHistory
     servers: tuple[DatabaseResult, ...]
+    tracked: Tracked | None
+    """The errors of the application; None where nobody is asked for them."""
     jobs: JobsResult
     situation: Situation
     findings: tuple[Finding, ...]
@@ -107,10 +110,14 @@ def run(context: Context) -> Result:
                 over=observed.over,
             ),
             *sections.servers(servers, days.zone),
+            *sections.servers([observed.tracked.result] if observed.tracked else (), days.zone),
             sections.jobs(observed.jobs),
         ),
         gaps=gaps,
-        evidence=tuple(evidence(context, days, observed.inquiry, observed.components, results)),
+        evidence=(
+            *evidence(context, days, observed.inquiry, observed.components, results),
+            *(observed.tracked.evidence if observed.tracked else ()),
+        ),
     )
     # The values of a day that goes on are not those that later days are compared with.
     return Result(
@@ -136,6 +143,9 @@ def observe(context: Context, *, bands: bool = True) -> Observed:
         inquiry.replies["alerts:day"], inquiry.replies["alerts:before"], inquiry.replies["alerts:rules"], days
     )
     servers = tuple(_servers(context))
+    team, runbook = _owner(context, "sentry")
+    tracked = track(context, days, team=team, runbook=runbook)
+    others = (*_told(servers), *(tracked.result.findings if tracked else ()))
     own = runs.evaluate(context.runs, context.undelivered, days.window, days.zone, team=_monitoring(context))
     situation = Situation(
         system=context.system,
@@ -149,7 +159,7 @@ def observe(context: Context, *, bands: bool = True) -> Observed:
         asked=len(inquiry.questions),
         runbooks={name: _runbook(context, spec.runbook) for name, spec in context.system.components.items()},
         slos=tuple(_objectives(context, days, inquiry)),
-        others={finding.subject: finding for finding in (*_told(servers), *own.findings)},
+        others={finding.subject: finding for finding in (*others, *own.findings)},
     )
     return Observed(
         days=days,
@@ -159,6 +169,7 @@ def observe(context: Context, *, bands: bool = True) -> Observed:
         indicators=results,
         alerts=fired,
         servers=servers,
+        tracked=tracked,
         jobs=own,
         situation=situation,
         findings=findings.find(situation),
@@ -173,15 +184,19 @@ def _servers(context: Context) -> Iterator[DatabaseResult]:
     ):
         if source is None:
             continue
-        spec = context.system.components.get(name)
-        team = _team(context, spec.team) if spec else Team(name="")
-        runbook = _runbook(context, spec.runbook) if spec else ""
+        team, runbook = _owner(context, name)
         try:
             facts = source.facts(context.deadline)
         except SourceError as error:
             yield judge(error, team=team, runbook=runbook)
         else:
             yield judge(facts, team=team, runbook=runbook)  # type: ignore[arg-type]  # each judges its own facts
+
+
+def _owner(context: Context, name: str) -> tuple[Team, str]:
+    """Whose a server is and what to do about it: what the profile says of the component of that name."""
+    spec = context.system.components.get(name)
+    return (_team(context, spec.team), _runbook(context, spec.runbook)) if spec else (Team(name=""), "")
 
 
 def _days(context: Context) -> Days:

@@ -69,6 +69,7 @@ def _seen(context: Context, day: date, *, last: bool) -> Seen:
             # Only for what they know of the day.
             postgresql=context.postgresql if "postgresql" in asked else None,
             redis=context.redis if "redis" in asked else None,
+            sentry=None,
             undelivered=context.undelivered if last else (),
         ),
         bands=False,

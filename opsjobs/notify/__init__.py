@@ -2,6 +2,7 @@
 
     email.py     a letter as the bytes of a mail, and the SMTP server that takes them
     outbox.py    what is due: written down first, sent with the same bytes however often
+    sentry.py    opsjobs' own errors, and a check-in for each run, for a Sentry
 
 A channel composes bytes from a `Letter` once and sends those bytes; it raises `DeliveryError`, and decides whether that
 is permanent, never when to try again: that is the outbox's business. To add one: a file here, its section in
@@ -13,7 +14,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from opsjobs.model import Letter
+from opsjobs.model import Letter, Run
 
 
 class Channel(Protocol):
@@ -27,3 +28,16 @@ class Channel(Protocol):
 
     def send(self, message: bytes, recipient: str) -> None:
         """Hand it over. Raises `DeliveryError`, and `TooLarge` where it would be taken without its files."""
+
+
+class Witness(Protocol):
+    """Something that is told how runs go. It does not fail, and does not hold a run up for long."""
+
+    def started(self, run: Run) -> None:
+        """A run has begun."""
+
+    def ended(self, run: Run) -> None:
+        """A run has ended, with a report."""
+
+    def failed(self, run: Run, error: BaseException) -> None:
+        """A run has ended with an error."""

@@ -4,10 +4,11 @@
     postgres.py     what a PostgreSQL says of itself, and the figures that are kept in it, in read-only sessions
     catalog.py      the statements by which it is asked of itself
     redis.py        what a Redis says of itself, and the figures that are kept in it
+    sentry.py       the errors of a day and their issues, by Sentry's web API
     grant.sql       the role with which PostgreSQL is asked: it may look, and no more
 
 A source implements a protocol of this file; a fake implements it too, and both pass the same suite in
-`tests/contract/`. To add a source: a file here, its protocol below, its connection in `opsjobs.config`.
+`tests/contract/`. To add a source: a file here, its protocol below, its connection in `opsjobs.servers`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from opsjobs.errors import SourceError, TimedOut, Unreachable
-from opsjobs.facts import PostgresFacts, RedisFacts
+from opsjobs.facts import PostgresFacts, RedisFacts, SentryFacts
 from opsjobs.http import Deadline
 from opsjobs.model import Answer, Sample, Series, Window
 
@@ -117,6 +118,17 @@ class KeyValueStore(Figures, Protocol):
 
     def facts(self, deadline: Deadline) -> RedisFacts:
         """What it says of itself. Raises `SourceError`."""
+
+
+class ErrorTracker(Protocol):
+    """Something that gathers the errors of an application."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    def facts(self, day: Window, *, day_before: Window, week_before: Window, deadline: Deadline) -> SentryFacts:
+        """The errors of the day, and how many there were on two others. Raises `SourceError`."""
 
 
 def figure(value: object, at: datetime, **labels: str) -> Series:

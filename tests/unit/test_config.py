@@ -44,6 +44,20 @@ def test_every_key_of_the_example_that_is_commented_out_is_a_key(tmp_path):
         assert f"# {key}: " in text
 
 
+def test_the_sentries_of_the_example_are_without_faults_once_they_are_no_comments(tmp_path):
+    lines = (Path(config.__file__).parent / "example.yml").read_text().splitlines()
+    for number, line in enumerate(lines):
+        if line.strip() == "# sentry:":
+            until = next(later for later in range(number, len(lines)) if not lines[later].strip())
+            lines[number:until] = [each.replace("# ", "", 1) for each in lines[number:until]]
+    found = config.read(write(tmp_path, "\n".join(lines)), {})
+    assert (
+        set(found.systems["pratikoai"].sentry.model_dump()) - {"token"}
+        <= found.systems["pratikoai"].sentry.model_fields_set
+    )
+    assert found.sentry.environment == "production"
+
+
 @pytest.mark.parametrize("key", ["password: hunter2hunter2", "token: hunter2hunter2"])
 def test_a_secret_in_the_text_is_refused_and_not_repeated(tmp_path, key):
     ((line, path, message),) = faults(

@@ -13,7 +13,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import trustme
 
-from opsjobs.errors import AccessDenied, BadAnswer, Overloaded, QueryRejected, SourceError, TimedOut, Unreachable
+from opsjobs.errors import (
+    AccessDenied,
+    BadAnswer,
+    NotFound,
+    Overloaded,
+    QueryRejected,
+    SourceError,
+    TimedOut,
+    Unreachable,
+)
 from opsjobs.http import Deadline, Http
 from tests.conftest import connection
 
@@ -74,6 +83,17 @@ def test_a_form_is_posted_below_the_path_of_the_address():
         assert post(f"{url}/prometheus/") == b"yes"
     ((_, path, body),) = requests
     assert (path, body) == ("/prometheus/api", "query=up")
+
+
+def test_a_query_is_asked_for_in_the_address_and_the_link_header_is_given():
+    with serving(reply(200, b"[]", Link='<http://x>; rel="next"')) as (url, requests):
+        http = Http(connection(f"{url}/sentry", token="t0ken"))
+        page = http.get("/api/", {"query": "is:new a&b", "limit": "5"}, deadline=Deadline(10))
+        http.close()
+    assert (page.body, page.link) == (b"[]", '<http://x>; rel="next"')
+    ((headers, path, body),) = requests
+    assert (path, body) == ("/sentry/api/?query=is%3Anew+a%26b&limit=5", "")
+    assert headers["Authorization"] == "Bearer t0ken"
 
 
 def test_basic_auth_bearer_and_tenant_headers_are_sent():
@@ -153,7 +173,7 @@ def test_retry_after_within_the_deadline_is_obeyed():
         (422, QueryRejected),
         (401, AccessDenied),
         (403, AccessDenied),
-        (404, BadAnswer),
+        (404, NotFound),
         (500, BadAnswer),
     ],
 )

@@ -13,7 +13,7 @@ from opsjobs.jobs import JOBS, Context, week, weekly
 from opsjobs.model import Answer, Sample, Series, Status, Window
 from opsjobs.report import data, html, hygiene, mail, text
 from opsjobs.report.document import DayStrip, WeekTable
-from tests.fakes import FakeMetrics, FakePostgres
+from tests.fakes import FakeMetrics, FakePostgres, FakeSentry
 from tests.unit.shop import ZONE, system
 
 MONDAY = date(2026, 11, 9)
@@ -296,6 +296,12 @@ def test_what_a_database_says_of_itself_now_is_no_part_of_a_week():
     report = reported(postgresql=FakePostgres(Unreachable("PostgreSQL cannot be reached")))
     assert (report.status, report.findings) == (Status.OK, ())
     assert "postgresql" not in {part.id for part in report.sections}
+
+
+def test_a_sentry_is_not_asked_for_a_week():
+    tracker = FakeSentry()
+    reported(sentry=tracker)
+    assert tracker.asked == []
 
 
 def test_each_query_is_given_once_and_its_day_is_named(troubled):
