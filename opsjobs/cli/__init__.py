@@ -2,7 +2,7 @@
 
     daily.py     opsjobs daily             runs.py    opsjobs runs
     config.py    opsjobs config            demo.py    opsjobs demo
-    notify.py    opsjobs notify
+    notify.py    opsjobs notify            system.py  opsjobs system
     setting.py   what every command needs: the configuration, the root, the ledger, the clock
 
 To add a command: a file here, a line in `COMMANDS`. A command imports what it works with when it is called, so that
@@ -27,10 +27,11 @@ from opsjobs.cli.daily import daily
 from opsjobs.cli.demo import demo
 from opsjobs.cli.notify import notify
 from opsjobs.cli.runs import runs
+from opsjobs.cli.system import system
 from opsjobs.errors import ConfigError, Interrupted, OpsjobsError, UsageError
 from opsjobs.log import Redactor, configure
 
-COMMANDS = (daily, runs, notify, config, demo)
+COMMANDS = (daily, runs, notify, system, config, demo)
 _REDACTOR = Redactor()
 
 

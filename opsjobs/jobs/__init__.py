@@ -11,6 +11,8 @@
     weekly.py     the seven days of a week on one page, each judged as its daily report does
     week.py       what was found out of those days, as the parts of their report
 
+    inspection.py what a live Prometheus has of what a profile declares; no job of its own
+
 To add a job: a file here with a `run(context) -> Result`, a line in `JOBS`, a command in `opsjobs.cli`.
 """
 

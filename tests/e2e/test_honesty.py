@@ -121,7 +121,7 @@ def test_an_instance_that_vanished_has_a_row_of_its_own(report):
     result = report(healthy(**gone))
     (finding,) = result.report.findings
     assert (finding.subject, finding.status) == ("component:api", Status.UNKNOWN)
-    assert finding.detail.startswith("C: not seen in the window")
+    assert finding.detail.startswith("c: not seen in the window")
 
 
 def test_a_component_that_was_down_and_came_back_is_told_with_its_minutes(report):

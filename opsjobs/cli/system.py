@@ -1,0 +1,255 @@
+"""opsjobs system."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from opsjobs.cli.setting import Setting, configured, now, say, setting
+from opsjobs.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from opsjobs.jobs.inspection import Inspection
+    from opsjobs.log import Redactor
+    from opsjobs.system import Indicator, SloSpec, System
+    from opsjobs.system.alerting import AlertSpec
+
+_SECONDS = 120
+_MISSING, _UNASKED = 1, 3
+_KINDS = {
+    "metric": "metrics",
+    "component": "components",
+    "indicator": "indicators",
+    "breakdown": "breakdowns",
+    "slo": "objectives",
+    "panel": "panels",
+}
+
+
+@click.group()
+def system() -> None:
+    """See and check what is declared of a system."""
+
+
+@system.command("list", epilog="Example: opsjobs system list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@configured
+@click.pass_obj
+def list_(redactor: Redactor, *, as_json: bool, file: Path | None) -> None:
+    """List the systems of the configuration, and the profiles that ship."""
+    from opsjobs import system as profiles  # noqa: PLC0415 - slow to import
+
+    here = setting(file, redactor)
+    names = [*here.config.systems, *(name for name in profiles.shipped() if name not in here.config.systems)]
+    rows = [_summary(here, name) for name in names]
+    if as_json:
+        click.echo(json.dumps({"systems": rows}, indent=2, ensure_ascii=False))
+        return
+    table = [
+        ("System", "Title", "Components", "Indicators", "Objectives", "Alerts", "Dashboards", "Prometheus"),
+        *(tuple(str(value) for value in row.values()) for row in rows),
+    ]
+    _print_table(table, numbers={2, 3, 4, 5, 6})
+
+
+@system.command(epilog="Example: opsjobs system show pratikoai")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@configured
+@click.pass_obj
+def show(redactor: Redactor, *, name: str, as_json: bool, file: Path | None) -> None:
+    """Show what a profile declares: a system of the configuration, or a profile that ships."""
+    here = setting(file, redactor)
+    profile = _profile(here, name)
+    if as_json:
+        click.echo(
+            json.dumps(profile.model_dump(mode="json", by_alias=True, exclude_none=True), indent=2, ensure_ascii=False)
+        )
+        return
+    for text in _shown(profile):
+        click.echo(text)
+
+
+@system.command(epilog="Example: opsjobs system check pratikoai --live")
+@click.argument("name", required=False)
+@click.option("--live", is_flag=True, help="Ask its Prometheus what of it is there.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@configured
+@click.pass_obj
+@click.pass_context
+def check(
+    context: click.Context, redactor: Redactor, *, name: str | None, live: bool, as_json: bool, file: Path | None
+) -> None:
+    """Check profiles; with --live, against what their Prometheus has.
+
+    Exits with 0 when all is there, with 1 when something is missing, and with 3 when something could not be asked.
+    """
+    here = setting(file, redactor)
+    names = here.config.chosen(name or "all") if live or name is None or name in here.config.systems else [name]
+    documents, code = [], 0
+    for chosen in names:
+        profile = _profile(here, chosen)
+        found = _inspected(here, chosen, profile) if live else None
+        code = max(code, _code(found))
+        documents.append(_document(chosen, profile, found, redactor))
+        if not as_json:
+            _tell(chosen, profile, found, redactor)
+    if as_json:
+        click.echo(json.dumps({"systems": documents}, indent=2, ensure_ascii=False))
+    context.exit(code)
+
+
+def _profile(here: Setting, name: str) -> System:
+    from opsjobs import config  # noqa: PLC0415 - slow to import
+    from opsjobs import system as profiles  # noqa: PLC0415 - as above
+    from opsjobs.declaration import did_you_mean  # noqa: PLC0415 - as above
+
+    if name in here.config.systems:
+        return config.profile(here.config, name, here.base)
+    if name in profiles.shipped():
+        return profiles.read(name, here.base)
+    known = {*here.config.systems, *profiles.shipped()}
+    raise UsageError(f"no system is called '{name}'{did_you_mean(name, known)}", advice="See `opsjobs system list`.")
+
+
+def _inspected(here: Setting, name: str, profile: System) -> Inspection:
+    from opsjobs import config  # noqa: PLC0415 - slow to import
+    from opsjobs.http import Deadline  # noqa: PLC0415 - as above
+    from opsjobs.jobs.inspection import inspect  # noqa: PLC0415 - as above
+    from opsjobs.sources.prometheus import Prometheus  # noqa: PLC0415 - as above
+
+    server = config.connection(here.config.systems[name].prometheus, f"systems.{name}.prometheus", here.base)
+    for secret in server.secrets:
+        here.redactor.add(secret)
+    say(f"{profile.title}: asking {server.name}")
+    with Prometheus(server) as metrics:
+        return inspect(profile, metrics, now(), Deadline(_SECONDS))
+
+
+def _code(found: Inspection | None) -> int:
+    if found is None or not found.remarks:
+        return 0
+    return _MISSING if found.asked else _UNASKED
+
+
+def _summary(here: Setting, name: str) -> dict[str, object]:
+    profile = _profile(here, name)
+    own = here.config.systems.get(name)
+    return {
+        "name": name,
+        "title": profile.title,
+        "components": len(profile.components),
+        "indicators": sum(1 for _ in profile.indicators),
+        "objectives": len(profile.slos),
+        "alerts": len(profile.alerts),
+        "dashboards": len(profile.dashboards),
+        "prometheus": own.prometheus.url if own else "(not configured)",
+    }
+
+
+def _document(name: str, profile: System, found: Inspection | None, redactor: Redactor) -> dict[str, object]:
+    document: dict[str, object] = {"system": name, "title": profile.title, "valid": True}
+    if found:
+        document["there"] = {_KINDS[kind]: there for kind, (there, _) in found.looked_at.items()}
+        document["declared"] = {_KINDS[kind]: declared for kind, (_, declared) in found.looked_at.items()}
+        document["rules"] = found.rules
+        document["remarks"] = [
+            {
+                "subject": each.subject,
+                "status": each.status.name,
+                "text": redactor.redact(each.text),
+                "advice": redactor.redact(each.advice),
+            }
+            for each in found.remarks
+        ]
+    return document
+
+
+def _tell(name: str, profile: System, found: Inspection | None, redactor: Redactor) -> None:
+    if found is None:
+        count = sum(1 for _ in profile.indicators)
+        click.echo(
+            f"{name}: valid. {len(profile.components)} components, {len(profile.metrics)} metrics, {count} indicators, "
+            f"{len(profile.slos)} objectives, {len(profile.alerts)} alerts, {len(profile.dashboards)} dashboards."
+        )
+        return
+    for remark in found.remarks:
+        click.echo(f"{remark.status.name:<8} {remark.subject}: {redactor.redact(remark.text)}")
+        if remark.advice:
+            click.echo(f"         {redactor.redact(remark.advice)}")
+    counts = ", ".join(f"{there} of {all_} {_KINDS[kind]}" for kind, (there, all_) in found.looked_at.items())
+    rules = "whether rules are loaded is not known" if found.rules is None else f"{found.rules:.0f} rules loaded"
+    click.echo(f"{name}: {counts} are there; {rules}.")
+
+
+def _shown(profile: System) -> Iterator[str]:
+    """A profile as one tells it."""
+    yield profile.title
+    yield from (f"  {line}" for line in (profile.about.strip(), f"Zone {profile.zone}") if line)
+    teams = (f"{name:<14} {team.contact}  {team.hours}" for name, team in profile.teams.items())
+    yield from _part("Teams", teams)
+    parts = (f"{name:<14} {each.title}, {each.team}: {each.up}" for name, each in profile.components.items())
+    yield from _part("Components", parts)
+    for group in profile.groups.values():
+        yield from _part(f"Indicators: {group.title}", map(_indicator, group.indicators, group.indicators.values()))
+    yield from _part("Objectives", map(_objective, profile.slos, profile.slos.values()))
+    specs = {declared.id: declared.spec for declared in profile.indicators}
+    yield from _part("Alerts", (_alert(name, each, specs) for name, each in profile.alerts.items()))
+    channels = (
+        f"{name:<14} {each.kind} {each.channel or each.url or ', '.join(each.to)}"
+        for name, each in profile.channels.items()
+    )
+    yield from _part("Channels", channels)
+    routes = (
+        f"{', '.join(each.severities):<20} {', '.join(each.channels)} {each.hours or ''}" for each in profile.routes
+    )
+    yield from _part("Routes", routes)
+    for dashboard in profile.dashboards.values():
+        panels = (f"{each.title}{f': {each.missing}' if each.missing else ''}" for each in dashboard.panels)
+        yield from _part(f"Dashboard: {dashboard.title} ({dashboard.path})", panels)
+
+
+def _part(title: str, lines: Iterable[str]) -> Iterator[str]:
+    """A heading with its lines; nothing without any."""
+    found = [f"  {line}".rstrip() for line in lines]
+    yield from ["", title, *found] if found else []
+
+
+def _indicator(name: str, spec: Indicator) -> str:
+    from opsjobs.words import limit  # noqa: PLC0415 - slow to import
+
+    aim, beyond = {"below": ("≤", ">"), "above": ("≥", "<")}[spec.healthy.value]
+    limits = (("target", aim, spec.target), ("warning", beyond, spec.warning), ("critical", beyond, spec.critical))
+    said = ", ".join(f"{kind} {sign} {limit(value, spec.unit)}" for kind, sign, value in limits if value is not None)
+    return f"{name:<22} {spec.title}{f': {said}' if said else ''}"
+
+
+def _objective(name: str, spec: SloSpec) -> str:
+    from opsjobs.words import limit  # noqa: PLC0415 - slow to import
+
+    return f"{name:<22} {spec.title}: {limit(spec.objective, 'ratio')} in {spec.window}"
+
+
+def _alert(name: str, alert: AlertSpec, specs: Mapping[str, Indicator]) -> str:
+    watched = next(each for each in (alert.indicator, alert.component, alert.slo, "its own query") if each)
+    spec = specs.get(alert.indicator or "")
+    level = alert.level or ("warning" if spec and spec.critical is None else "critical")
+    held = alert.held_for or (spec.held_for if spec else None)
+    team = alert.team or (spec.team if spec else None)
+    parts = (alert.severity or level, watched, f"for {held}" if held else "at once", team)
+    return f"{name:<30} {', '.join(part for part in parts if part)}"
+
+
+def _print_table(rows: list[tuple[str, ...]], *, numbers: set[int]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = [
+            text.rjust(widths[column]) if column in numbers else text.ljust(widths[column])
+            for column, text in enumerate(row)
+        ]
+        click.echo("  ".join(cells).rstrip())
