@@ -160,10 +160,13 @@ DEFAULT = Config(
 """What holds without a file: one local PratikoAI on the ports that its owners give."""
 
 
-def read(path: Path, environment: Mapping[str, str]) -> Config:
-    """The configuration in a file, its profiles checked too. Raises `ConfigError` with every fault of all of them."""
+def read(path: Path, environment: Mapping[str, str], *, profiles: bool = True) -> Config:
+    """The configuration in a file, its profiles checked too. Raises `ConfigError` with every fault of all of them.
+
+    Without `profiles` they may be wrong, or not be there yet.
+    """
     config = load(path, Config, environment=environment)
-    faults = list(_profile_faults(config, path))
+    faults = list(_profile_faults(config, path)) if profiles else []
     if faults:
         raise ConfigError(faults)
     return config

@@ -17,6 +17,7 @@ from opsjobs.promql import InvalidQuery
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _PATH = tuple[str | int, ...]
+_WIDTH = 110
 
 
 class Declared(BaseModel):
@@ -97,9 +98,10 @@ def parse(
     return value
 
 
-def written(content: Any) -> str:
-    """Plain content as YAML, in its own order."""
-    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+def written(content: Any, *, flow: bool = False) -> str:
+    """Plain content as YAML, in its own order; with `flow`, what holds nothing nested stands on one line."""
+    style, width = (None, _WIDTH) if flow else (False, None)
+    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=style, width=width)
     return text
 
 

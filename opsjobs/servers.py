@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 
 from opsjobs.declaration import Declared, FromEnvironment
 from opsjobs.errors import ConfigError
@@ -309,6 +309,16 @@ def connection(server: PrometheusServer, key: str, base: Path) -> Connection:
         timeout=server.timeout,
         concurrency=server.concurrency,
     )
+
+
+def prometheus_at(url: str, key: str) -> Connection:
+    """The connection to an address without credentials; `key` is where it was given. Raises `ConfigError`."""
+    try:
+        return connection(PrometheusServer(url=url), key, Path())
+    except ValidationError as error:
+        # Not the address itself: it may well hold a password.
+        reasons = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors(include_input=False))
+        raise ConfigError(f"{key}: {reasons}") from None
 
 
 def postgresql_connection(server: PostgresServer, key: str, base: Path) -> PostgresConnection:

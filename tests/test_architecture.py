@@ -36,6 +36,8 @@ SPINE = {
         "words",
         "promql",
         "statements",
+        "declaration",
+        "vocabulary",
         "system",
         "http",
         "sources",

@@ -3,6 +3,7 @@
     daily.py     opsjobs daily             runs.py    opsjobs runs
     config.py    opsjobs config            demo.py    opsjobs demo
     notify.py    opsjobs notify            system.py  opsjobs system
+    sources.py   the sources of one system, opened
     setting.py   what every command needs: the configuration, the root, the ledger, the clock
 
 To add a command: a file here, a line in `COMMANDS`. A command imports what it works with when it is called, so that

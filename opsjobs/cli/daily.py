@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import ExitStack
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from opsjobs.cli.setting import Setting, configured, now, setting
+from opsjobs.cli.sources import opened
 from opsjobs.errors import OpsjobsError, UsageError
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from opsjobs.ledger import Ledger
     from opsjobs.log import Redactor
     from opsjobs.runner import Finished
-    from opsjobs.sources.postgres import Postgres
-    from opsjobs.sources.redis import Redis
-    from opsjobs.sources.sentry import Sentry
 
 _PARTIAL = 3
 _REMEMBERED = 28
@@ -129,7 +126,6 @@ def report_on(
     from opsjobs.http import Deadline  # noqa: PLC0415 - as above
     from opsjobs.jobs import Context, weekly  # noqa: PLC0415 - as above
     from opsjobs.runner import execute  # noqa: PLC0415 - as above
-    from opsjobs.sources.prometheus import Prometheus  # noqa: PLC0415 - as above
 
     connection = here.config.systems[name]
     system = config.profile(here.config, name, here.base)
@@ -138,24 +134,19 @@ def report_on(
     if day is None:
         today = moment.astimezone(ZoneInfo(system.zone)).date()
         day = today - timedelta(days=today.weekday() + _DAYS if weeks else 1)
-    server = config.connection(connection.prometheus, f"systems.{name}.prometheus", here.base)
-    for secret in server.secrets:
-        here.redactor.add(secret)
-    with ExitStack() as stack:
-        desk = stack.enter_context(here.desk(out, connection.recipients if send else ()))
-        metrics = stack.enter_context(Prometheus(server))
+    with here.desk(out, connection.recipients if send else ()) as desk, opened(here, name) as sources:
         work = Context(
             name=name,
             system=system,
-            metrics=metrics,
+            metrics=sources.metrics,
             day=day,
             now=moment,
             deadline=Deadline(config.RUN_SECONDS),
             grafana=connection.links.grafana or "",
             runbooks=connection.links.runbooks or "",
-            postgresql=_postgresql(here, name, stack),
-            redis=_redis(here, name, stack),
-            sentry=_sentry(here, name, stack),
+            postgresql=sources.postgresql,
+            redis=sources.redis,
+            sentry=sources.sentry,
             past=desk.ledger.past(name, day, _REMEMBERED),
             places=_places(here, name),
             memory=_memory(desk.ledger, name, day - timedelta(days=growth.REACH)),
@@ -173,42 +164,6 @@ def _memory(ledger: Ledger, name: str, since: date) -> Memory:
     from opsjobs.analysis.growth import Memory  # noqa: PLC0415 - slow to import
 
     return Memory(numbers=ledger.numbers(name, since), forecasts=ledger.forecasts(name, since))
-
-
-def _postgresql(here: Setting, name: str, stack: ExitStack) -> Postgres | None:
-    from opsjobs import config  # noqa: PLC0415 - slow to import
-    from opsjobs.sources.postgres import Postgres  # noqa: PLC0415 - as above
-
-    server = here.config.systems[name].postgresql
-    if server is None:
-        return None
-    connection = config.postgresql_connection(server, f"systems.{name}.postgresql", here.base)
-    here.redactor.add(connection.password)
-    return stack.enter_context(Postgres(connection))
-
-
-def _redis(here: Setting, name: str, stack: ExitStack) -> Redis | None:
-    from opsjobs import config  # noqa: PLC0415 - slow to import
-    from opsjobs.sources.redis import Redis  # noqa: PLC0415 - as above
-
-    server = here.config.systems[name].redis
-    if server is None:
-        return None
-    connection = config.redis_connection(server, f"systems.{name}.redis", here.base)
-    here.redactor.add(connection.password)
-    return stack.enter_context(Redis(connection))
-
-
-def _sentry(here: Setting, name: str, stack: ExitStack) -> Sentry | None:
-    from opsjobs import config  # noqa: PLC0415 - slow to import
-    from opsjobs.sources.sentry import Sentry  # noqa: PLC0415 - as above
-
-    server = here.config.systems[name].sentry
-    if server is None:
-        return None
-    connection = config.sentry_connection(server, f"systems.{name}.sentry", here.base)
-    here.redactor.add(connection.token)
-    return stack.enter_context(Sentry(connection, server.organization, server.project))
 
 
 def _document(finished: Finished) -> dict[str, object]:

@@ -21,6 +21,7 @@ from opsjobs.errors import ConfigError
 
 if TYPE_CHECKING:
     from opsjobs.config import Config
+    from opsjobs.http import Connection
     from opsjobs.ledger import Ledger
     from opsjobs.log import Redactor
     from opsjobs.notify.email import EmailChannel
@@ -54,6 +55,15 @@ class Setting:
             yield ledger.open()
         finally:
             ledger.close()
+
+    def prometheus(self, name: str) -> Connection:
+        """Where the Prometheus of a system is."""
+        from opsjobs import config  # noqa: PLC0415 - slow to import
+
+        server = config.connection(self.config.systems[name].prometheus, f"systems.{name}.prometheus", self.base)
+        for secret in server.secrets:
+            self.redactor.add(secret)
+        return server
 
     def channel(self) -> EmailChannel | None:
         """The mail server of the configuration; None without one."""
@@ -162,12 +172,12 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def setting(file: Path | None, redactor: Redactor) -> Setting:
-    """Find and read the configuration. Raises `ConfigError` with every fault."""
+def setting(file: Path | None, redactor: Redactor, *, profiles: bool = True) -> Setting:
+    """Find and read the configuration. Raises `ConfigError` with every fault, those of its profiles where asked."""
     from opsjobs import config  # noqa: PLC0415 - slow to import
 
     found = file or next((path for path in _places() if os.path.isfile(path)), None)  # noqa: PTH113 - a folder that may not be read has none
-    read = config.read(found, os.environ) if found else config.DEFAULT
+    read = config.read(found, os.environ, profiles=profiles) if found else config.DEFAULT
     base = found.parent.absolute() if found else Path.cwd()
     for secret in config.secrets(read):
         redactor.add(secret)

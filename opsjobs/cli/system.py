@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opsjobs.cli.setting import Setting, configured, now, say, setting
+from opsjobs.cli.sources import opened
 from opsjobs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _KINDS = {
 
 @click.group()
 def system() -> None:
-    """See and check what is declared of a system."""
+    """See, check and draft what is declared of a system."""
 
 
 @system.command("list", epilog="Example: opsjobs system list")
@@ -104,6 +105,49 @@ def check(
     context.exit(code)
 
 
+@system.command(
+    epilog="Example: opsjobs system init shop --url http://localhost:9090 --zone Europe/Rome --out shop.yml"
+)
+@click.argument("name")
+@click.option("--url", help="Where its Prometheus is, when opsjobs.yml does not say so yet.")
+@click.option("--title", help="What people call it. Default: its name.")
+@click.option("--zone", default="UTC", show_default=True, help="The time zone in which its days begin and end.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file to make. Default: print it.")
+@configured
+@click.pass_obj
+def init(
+    redactor: Redactor, *, name: str, url: str | None, title: str | None, zone: str, out: Path | None, file: Path | None
+) -> None:
+    """Draft a profile from what a live Prometheus has, ready to edit."""
+    from opsjobs.http import Deadline  # noqa: PLC0415 - slow to import
+    from opsjobs.jobs.draft import draft  # noqa: PLC0415 - as above
+    from opsjobs.servers import prometheus_at  # noqa: PLC0415 - as above
+    from opsjobs.sources.prometheus import Prometheus  # noqa: PLC0415 - as above
+
+    here = setting(file, redactor, profiles=False)
+    if url:
+        server = prometheus_at(url, "--url")
+    elif name in here.config.systems:
+        server = here.prometheus(name)
+    else:
+        raise UsageError(f"it is not known where the Prometheus of '{name}' is", advice="Give --url.")
+    if out and out.exists():
+        raise UsageError(f"{out} is there already", advice="Name another file; a profile is never overwritten.")
+    say(f"asking {server.url}")
+    with Prometheus(server) as metrics:
+        text = draft(metrics, now(), Deadline(_SECONDS), title=title or name, zone=zone)
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror}", advice="Name another file.") from None
+    click.echo(f"Drafted {out}. Next: edit it, then in opsjobs.yml say")
+    click.echo(f"  systems:\n    {name}:\n      profile: {out}\n      prometheus: {{url: '{server.url}'}}")
+    click.echo(f"and `opsjobs system check {name} --live` says what is missing.")
+
+
 def _profile(here: Setting, name: str) -> System:
     from opsjobs import config  # noqa: PLC0415 - slow to import
     from opsjobs import system as profiles  # noqa: PLC0415 - as above
@@ -118,17 +162,13 @@ def _profile(here: Setting, name: str) -> System:
 
 
 def _inspected(here: Setting, name: str, profile: System) -> Inspection:
-    from opsjobs import config  # noqa: PLC0415 - slow to import
-    from opsjobs.http import Deadline  # noqa: PLC0415 - as above
+    from opsjobs.http import Deadline  # noqa: PLC0415 - slow to import
     from opsjobs.jobs.inspection import inspect  # noqa: PLC0415 - as above
-    from opsjobs.sources.prometheus import Prometheus  # noqa: PLC0415 - as above
 
-    server = config.connection(here.config.systems[name].prometheus, f"systems.{name}.prometheus", here.base)
-    for secret in server.secrets:
-        here.redactor.add(secret)
-    say(f"{profile.title}: asking {server.name}")
-    with Prometheus(server) as metrics:
-        return inspect(profile, metrics, now(), Deadline(_SECONDS))
+    with opened(here, name) as sources:
+        say(f"{profile.title}: asking {sources.metrics.name}")
+        stores = {"postgresql": sources.postgresql, "redis": sources.redis}
+        return inspect(profile, sources.metrics, now(), Deadline(_SECONDS), stores)
 
 
 def _code(found: Inspection | None) -> int:
@@ -157,6 +197,7 @@ def _document(name: str, profile: System, found: Inspection | None, redactor: Re
     if found:
         document["there"] = {_KINDS[kind]: there for kind, (there, _) in found.looked_at.items()}
         document["declared"] = {_KINDS[kind]: declared for kind, (_, declared) in found.looked_at.items()}
+        document["labels"] = {name: list(labels) for name, labels in found.labels.items()}
         document["rules"] = found.rules
         document["remarks"] = [
             {

@@ -12,6 +12,7 @@
     week.py       what was found out of those days, as the parts of their report
 
     inspection.py what a live Prometheus has of what a profile declares; no job of its own
+    draft.py      a profile to start from, made of what a live Prometheus has; no job either
 
 To add a job: a file here with a `run(context) -> Result`, a line in `JOBS`, a command in `opsjobs.cli`.
 """

@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
 
 from opsjobs import promql
+from opsjobs.analysis import figures as days
 from opsjobs.errors import QueryRejected, SourceError
 from opsjobs.http import Deadline
-from opsjobs.model import Answer, Series, Status
-from opsjobs.sources import Metrics, Question, ask_all
+from opsjobs.model import Answer, Quality, Series, Status, Window
+from opsjobs.sources import Figures, Metrics, Question, ask_all
 from opsjobs.system import System
 
 _DAY = 86400
@@ -44,6 +47,8 @@ class Inspection:
     remarks: tuple[Remark, ...]
     looked_at: Mapping[str, tuple[int, int]]
     """By kind of thing how many are there, and how many are declared."""
+    labels: Mapping[str, tuple[str, ...]]
+    """By metric that is there, the labels of one of its series."""
     rules: float | None
     """How many rules are loaded; None where nobody says."""
 
@@ -53,8 +58,14 @@ class Inspection:
         return all(remark.status is not Status.UNKNOWN for remark in self.remarks)
 
 
-def inspect(system: System, metrics: Metrics, now: datetime, deadline: Deadline) -> Inspection:
-    """Ask for everything that is declared at one instant. What comes from databases is not asked here."""
+def inspect(
+    system: System,
+    metrics: Metrics,
+    now: datetime,
+    deadline: Deadline,
+    stores: Mapping[str, Figures | None] = MappingProxyType({}),
+) -> Inspection:
+    """Ask for everything that is declared at one instant; the stores for the numbers of the last day that is over."""
     queries = dict(_queries(system))
     questions = [Question(query=query, at=now) for query in queries.values()]
     replies: dict[str, Reply] = dict(zip(queries, ask_all(metrics, questions, deadline), strict=True))
@@ -65,13 +76,16 @@ def inspect(system: System, metrics: Metrics, now: datetime, deadline: Deadline)
         *_of_metrics(system, replies, known, waiting),
         *_of_components(system, replies),
         *_of_queries(replies, set(waiting)),
+        *_of_figures(system, stores, now, deadline),
     ]
     remarks.sort(key=lambda remark: -remark.status.rank)
+    kept = [f"indicator:{each.id}" for each in system.indicators if each.spec.store != "prometheus"]
     rules = replies["rules"]
     value = rules.series[0].samples[-1].value if isinstance(rules, Answer) and rules.series else None
     return Inspection(
         remarks=tuple(remarks),
-        looked_at=_counted(queries, {remark.subject for remark in remarks} | set(waiting)),
+        looked_at=_counted([*queries, *kept], {remark.subject for remark in remarks} | set(waiting)),
+        labels={name: _labels(replies[f"metric:{name}"]) for name in system.metrics if name not in missing},
         rules=value,
     )
 
@@ -80,7 +94,7 @@ def _queries(system: System) -> Iterator[tuple[str, str]]:
     """What is asked, by subject; of labels `label:METRIC:LABEL`."""
     for name, metric in system.metrics.items():
         series = _series(name, metric.type)
-        yield f"metric:{name}", f"count({series})"
+        yield f"metric:{name}", f"topk(1, {series})"
         yield from ((f"label:{name}:{label}", f'count({series}{{{label}!=""}})') for label in metric.labels)
     yield from ((f"component:{name}", component.up) for name, component in system.components.items())
     for name, _, spec in system.indicators:
@@ -142,9 +156,15 @@ def _of_labels(name: str, labels: Sequence[str], replies: Mapping[str, Reply]) -
     absent = [label for label in labels if _is_empty(replies[f"label:{name}:{label}"])]
     if absent:
         noun = "label" if len(absent) == 1 else "labels"
-        text = f"no series has the {noun} {', '.join(absent)}"
+        reply = replies[f"metric:{name}"]
+        text = f"no series has the {noun} {', '.join(absent)}; there is: {', '.join(_labels(reply)) or 'none'}"
         advice = "Correct `labels` in the profile, and the queries that use them."
         yield Remark(subject=f"metric:{name}", status=Status.WARNING, text=text, advice=advice)
+
+
+def _labels(reply: Reply) -> tuple[str, ...]:
+    series = reply.series if isinstance(reply, Answer) else ()
+    return tuple(sorted({label for each in series for label in each.labels} - {"__name__", "le", "quantile"}))
 
 
 def _of_components(system: System, replies: Mapping[str, Reply]) -> Iterator[Remark]:
@@ -184,9 +204,36 @@ def _parts(reply: Answer) -> set[str]:
     return {series.labels.get("part", "") for series in reply.series}
 
 
-def _counted(queries: Mapping[str, str], bad: set[str]) -> dict[str, tuple[int, int]]:
+def _of_figures(
+    system: System, stores: Mapping[str, Figures | None], now: datetime, deadline: Deadline
+) -> Iterator[Remark]:
+    """Indicators whose numbers are kept in a database."""
+    zone = ZoneInfo(system.zone)
+    day = Window.day(now.astimezone(zone).date() - timedelta(days=1), zone)
+    for store in ("postgresql", "redis"):
+        kept = [each for each in system.indicators if each.spec.store == store]
+        source = stores.get(store)
+        if kept and source is None:
+            advice = f"Say in opsjobs.yml where {store} is, or leave `indicators_from` out."
+            text = f"it is kept in {store}, which is not configured"
+            yield from (
+                Remark(subject=f"indicator:{each.id}", status=Status.UNKNOWN, text=text, advice=advice) for each in kept
+            )
+            continue
+        questions = [Question(query=each.spec.statement, at=day.end, window=day) for each in kept]
+        replies = source.figures(questions, deadline) if source and kept else []
+        for (name, _, spec), reply in zip(kept, replies, strict=True):
+            subject, found = f"indicator:{name}", days.measure(reply, day, spec.unit)
+            if isinstance(reply, SourceError) and not isinstance(reply, QueryRejected):
+                yield _unasked(subject, reply)
+            elif found.quality is not Quality.OK:
+                advice = f"Ask {store} by hand for {day.start:%A}, {day.start.date()}."
+                yield Remark(subject=subject, status=Status.WARNING, text=found.reason, advice=advice)
+
+
+def _counted(subjects: Sequence[str], bad: set[str]) -> dict[str, tuple[int, int]]:
     counted: dict[str, tuple[int, int]] = {}
-    for subject in queries:
+    for subject in subjects:
         kind = subject.partition(":")[0]
         if kind not in {"label", "rules"}:
             there, declared = counted.get(kind, (0, 0))

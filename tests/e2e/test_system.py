@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -73,3 +74,34 @@ def test_faults_of_a_profile_come_all_at_once(tmp_path):
     (tmp_path / "shop.yml").write_text(text)
     done = opsjobs(tmp_path, "check")
     assert done.returncode == 78 and "zone" in done.stderr and "groups" in done.stderr
+
+
+def test_a_draft_is_made_checked_and_reported_on_without_an_edit(living):
+    (url,) = re.findall(r"http://[\d.:]+", (living / "opsjobs.yml").read_text())
+    done = opsjobs(living, "init", "shop", "--url", url, "--zone", "Europe/Rome", "--out", "shop.yml")
+    assert done.returncode == 0, done.stderr
+    said = re.search(r"systems:\n(    .*\n)+", done.stdout)[0]
+    (living / "own.yml").write_text("\n".join(line.removeprefix("  ") for line in said.splitlines()))
+    checked = opsjobs(living, "check", "shop", "--live", "--config", "own.yml")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_draft_is_printed_where_no_file_is_named_and_never_written_over_one(living):
+    (living / "mine.yml").write_text("mine")
+    done = opsjobs(living, "init", "promptpilot", "--out", "mine.yml")
+    assert done.returncode == 64 and "is there already" in done.stderr
+    assert (living / "mine.yml").read_text() == "mine"
+    assert opsjobs(living, "init", "promptpilot", "--title", "Ours").stdout.count("\ntitle: Ours\n") == 1
+
+
+def test_a_draft_can_be_made_before_the_profile_that_the_configuration_names(living):
+    (url,) = re.findall(r"http://[\d.:]+", (living / "opsjobs.yml").read_text())
+    (living / "new.yml").write_text(f"systems:\n  new: {{profile: none-yet.yml, prometheus: {{url: '{url}'}}}}\n")
+    assert opsjobs(living, "init", "new", "--config", "new.yml").stdout.startswith("# Drafted by opsjobs")
+
+
+@pytest.mark.parametrize("words", [("--url", "http://me:hunter2@127.0.0.1:1"), ()])
+def test_a_draft_of_what_cannot_be_asked_says_what_to_give(tmp_path, words):
+    done = opsjobs(tmp_path, "init", "shop", *words)
+    assert done.returncode in {64, 78} and "url" in done.stderr
+    assert "hunter2" not in done.stderr + done.stdout

@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 import pytest
 
 from opsjobs.errors import QueryRejected, Unreachable
+from opsjobs.facts import PostgresFacts
 from opsjobs.http import Deadline
 from opsjobs.jobs.inspection import inspect
 from opsjobs.model import Answer, Sample, Series, Status
-from tests.fakes import FakeMetrics
+from tests.fakes import FakeMetrics, FakePostgres
 from tests.unit.shop import PROFILE, system
 
 NOW = datetime(2026, 11, 19, 8, tzinfo=UTC)
+FACTS = PostgresFacts(version="15.14", at=NOW, database="shop")
 TEXT = PROFILE.replace("orders: {type: gauge, component: api}", "orders: {type: gauge, component: api, labels: [shop]}")
 
 
@@ -19,7 +21,7 @@ def one(value=1.0, **labels):
     return Series(labels=labels, samples=(Sample(0, value),))
 
 
-def look(planted=None, text=TEXT):
+def look(planted=None, text=TEXT, stores=()):
     """`planted` has answers by what the query contains; everything else is there."""
 
     def canned(question):
@@ -30,7 +32,7 @@ def look(planted=None, text=TEXT):
             return Answer(series=(one(part="numerator"), one(part="denominator")))
         return Answer(series=(one(instance="a"),))
 
-    return inspect(system(text), FakeMetrics(canned=canned), NOW, Deadline(10))
+    return inspect(system(text), FakeMetrics(canned=canned), NOW, Deadline(10), dict(stores))
 
 
 def told(found):
@@ -45,7 +47,7 @@ def test_where_everything_is_there_nothing_is_remarked():
 
 def test_a_missing_metric_is_one_remark_with_who_needs_it_and_what_is_like_it():
     names = Answer(series=(one(__name__="stock_total"), one(__name__="up")))
-    found = look({"group by": names, "count(stock)": Answer(), "stock": Answer()})
+    found = look({"group by": names, "topk(1, stock)": Answer(), "stock": Answer()})
     (remark,) = found.remarks
     assert (remark.subject, remark.status) == ("metric:stock", Status.WARNING)
     assert remark.text == "no such metric; there is 'stock_total'; needed by indicator:stock"
@@ -56,7 +58,8 @@ def test_a_missing_metric_is_one_remark_with_who_needs_it_and_what_is_like_it():
 def test_a_label_that_no_series_has_is_remarked():
     found = look({'count(orders{shop!=""})': Answer()})
     assert told(found) == [("metric:orders", Status.WARNING)]
-    assert found.remarks[0].text == "no series has the label shop"
+    assert found.remarks[0].text == "no series has the label shop; there is: instance"
+    assert found.labels["orders"] == ("instance",)
 
 
 def test_a_component_that_is_down_is_told_with_its_member():
@@ -108,3 +111,30 @@ def test_alerts_that_do_not_fire_are_not_missing(name):
 
     inspect(profiles.read(name, Path()), FakeMetrics(canned=canned), NOW, Deadline(10))
     assert not [query for query in asked if query.startswith("count by (severity) (ALERTS")]
+
+
+SOLD = "{title: Sold, sql: 'SELECT count(*) FROM sold WHERE at < :end', unit: count, healthy: above}"
+KEPT = f"{TEXT}      sold: {SOLD}\n"
+
+
+def test_a_number_that_is_kept_in_a_database_is_asked_there():
+    database = FakePostgres(FACTS, lambda _: Answer(series=(one(3.0),)))
+    found = look(text=KEPT, stores={"postgresql": database})
+    assert found.remarks == () and found.looked_at["indicator"] == (6, 6)
+
+
+def test_a_number_that_a_database_has_not_is_remarked_with_the_day_that_was_asked():
+    found = look(text=KEPT, stores={"postgresql": FakePostgres(FACTS, lambda _: Answer())})
+    (remark,) = found.remarks
+    assert (remark.subject, remark.status) == ("indicator:sold", Status.WARNING)
+    assert remark.advice.endswith("Wednesday, 2026-11-18.")
+
+
+@pytest.mark.parametrize(
+    "stores",
+    [{}, {"postgresql": FakePostgres(FACTS, lambda _: Unreachable("no route"))}],
+    ids=["not configured", "down"],
+)
+def test_a_database_that_cannot_be_asked_is_unknown(stores):
+    found = look(text=KEPT, stores=stores)
+    assert told(found) == [("indicator:sold", Status.UNKNOWN)] and not found.asked
