@@ -25,8 +25,8 @@ _FOR = "5m"
 _MANY = 100_000
 _TIMED = 'group by (__name__, job) ({__name__=~".*(http|request).*(duration|latency|time).*_bucket", le="+Inf"})'
 _COUNTED = 'group by (__name__, job) ({__name__=~".*requests?_total"})'
-# What the servers of monitoring say of themselves, and what a service says of those that it asks.
-_NOT_SERVED = re.compile(r"^(prometheus|alertmanager|grafana|loki|promhttp|net_conntrack)_|client")
+# What the servers of monitoring say of themselves, what disks are asked, and what a service says of those that it asks.
+_NOT_SERVED = re.compile(r"^(prometheus|alertmanager|grafana|loki|promhttp|net_conntrack|node|container)_|client")
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _STATUS = ("status", "code", "status_code", "http_status_code", "http_response_status_code", "status_class")
 _TARGETS = {"title": "Targets that answer", "query": "avg(up)", "unit": "ratio", "healthy": "above"}
@@ -251,9 +251,8 @@ def _keep(group: _Group, ask: _Asker, made: _Draft) -> None:
         made.slos[group.id] = {**group.slo, "team": _TEAM, **cause}
         needed |= read_by(group.slo)
     types = {metric: spec["type"] for metric, spec in group.metrics.items()}
-    for metric in {vocabulary.family(series, types) for series in needed}:
-        if metric:
-            made.metrics.setdefault(metric, group.metrics[metric])
+    for metric in sorted(filter(None, {vocabulary.family(series, types) for series in needed})):
+        made.metrics.setdefault(metric, group.metrics[metric])
 
 
 def _answered(id_: str, spec: Mapping[str, Any], unit: str, ask: _Asker, made: _Draft) -> bool:
@@ -262,7 +261,7 @@ def _answered(id_: str, spec: Mapping[str, Any], unit: str, ask: _Asker, made: _
     except LookupError:
         made.left_out.append(f"{spec['title']}: nothing answers to {next(queries(spec))}")
         return False
-    made.remarks[id_] = f"{quantity(value, unit)} in the last hour"
+    made.remarks[id_] = f"{quantity(value, unit)} when drafted"
     return True
 
 

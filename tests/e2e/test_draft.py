@@ -137,7 +137,7 @@ def test_milliseconds_become_seconds_and_remarks_say_what_was_measured(every_fam
     _, text, profile, _ = every_family
     (time,) = (each.spec for each in profile.indicators if each.id == "api_time")
     assert time.query.endswith("/ 1000") and time.unit == "seconds"
-    assert re.search(r"# 60\.0 % in the last hour\n +machine_memory:", text)
+    assert re.search(r"# 60\.0 % when drafted\n +machine_memory:", text)
 
 
 def test_a_job_that_is_not_scraped_here_is_not_drafted(every_family):
