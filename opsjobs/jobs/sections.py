@@ -74,7 +74,8 @@ def tally(rows: tuple[ComponentResult, ...], results: tuple[IndicatorResult, ...
     yield Fact(name="Limits kept", value=f"{kept} of {len(judged)}")
     aimed = [result for result in results if result.threshold.target is not None]
     met = sum(_meets(result) for result in aimed)
-    yield Fact(name="Targets met", value=f"{met} of {len(aimed)}")
+    if aimed:
+        yield Fact(name="Targets met", value=f"{met} of {len(aimed)}")
 
 
 def _meets(result: IndicatorResult) -> bool:
@@ -241,7 +242,8 @@ def _day(history: AlertHistory) -> Iterator[str]:
         still = f", {firing} still at its end" if firing else ", none of them at its end"
         parts = ", ".join(f"{count} {name}" for name, count in alerts.tally(of_the_day, "severity").items())
         teams = ", ".join(f"{name} {count}" for name, count in alerts.tally(of_the_day, "team").items())
-        yield f"{_count(len(of_the_day), 'alert')} fired in the day{still}: {parts}; by team: {teams}."
+        named = f"; by team: {teams}" if any(alert.team for alert in of_the_day) else ""
+        yield f"{_count(len(of_the_day), 'alert')} fired in the day{still}: {parts}{named}."
     elif alerts.is_enough(history.rules) and not history.partial:
         yield "No alert fired in the day."
 

@@ -120,6 +120,25 @@ def test_the_same_job_twice_at_once_is_refused_and_the_first_goes_on(tmp_path, s
     first.communicate(timeout=60)
 
 
+def test_a_system_whose_job_is_held_costs_the_others_nothing(tmp_path, silent_server):
+    configure(tmp_path, silent_server)
+    held = start(tmp_path)
+    wait_until_running(tmp_path)
+    (tmp_path / "both.yml").write_text(
+        f"systems:\n  pratikoai: {{prometheus: {{url: '{silent_server}'}}}}\n"
+        "  pytake: {prometheus: {url: 'http://127.0.0.1:9', timeout: 2}}\nstorage: {root: state}\n"
+    )
+    every = start(tmp_path, "--json", OPSJOBS_CONFIG="both.yml")
+    printed, said = every.communicate(timeout=90)
+    document = json.loads(printed)
+    assert every.returncode == 75
+    assert [run["system"] for run in document["runs"]] == ["pytake"]
+    assert [each["system"] for each in document["failed"]] == ["pratikoai"]
+    assert said.startswith("pratikoai: ")
+    held.send_signal(signal.SIGINT)
+    held.communicate(timeout=60)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_so_and_leaves_no_process(tmp_path, silent_server, how):
