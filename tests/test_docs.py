@@ -81,13 +81,6 @@ def test_every_yaml_example_is_valid():
     assert loaded >= 5
 
 
-def test_every_runbook_of_the_profile_has_its_section_and_each_section_is_used():
-    profile = system.read("pratikoai", Path())
-    named = {declared.spec.runbook for declared in profile.indicators}
-    named |= {component.runbook for component in profile.components.values()}
-    assert named == anchors(ROOT / "docs/runbooks/pratikoai.md") - {"pratikoai-runbooks"}
-
-
 def test_the_readme_is_a_screenful():
     assert len((ROOT / "README.md").read_text().splitlines()) < 90
 
