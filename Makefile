@@ -8,10 +8,13 @@ export OPSJOBS_HOME ?= $(CURDIR)/var
 # Options for the command behind a target: make monitoring-daily ARGS="--date 2026-11-18"
 ARGS ?=
 
+SERVICES := prometheus-alertmanager prometheus-node-exporter prometheus-redis-exporter prometheus-blackbox-exporter
+
 NATIVE := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test golden bench lint types native servers monitoring-daily clean
+.PHONY: help install demo test golden bench lint types native servers clean \
+        monitoring-daily monitoring-start monitoring-stop
 
 help: ## List what one can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -21,6 +24,12 @@ install: $(VENV)/.installed native ## Install opsjobs into .venv
 
 demo: $(VENV)/.installed native ## Try it: a simulated PratikoAI on real servers, and its daily report
 	@$(BIN)/opsjobs demo $(ARGS)
+
+monitoring-start: $(VENV)/.installed ## Render the monitoring stack and start it; ARGS="--system NAME --native"
+	@$(BIN)/opsjobs stack up $(ARGS)
+
+monitoring-stop: $(VENV)/.installed ## End it; the same ARGS
+	@$(BIN)/opsjobs stack down $(ARGS)
 
 monitoring-daily: $(VENV)/.installed native ## The daily report of the configured systems
 	@$(BIN)/opsjobs daily $(ARGS)
@@ -66,8 +75,9 @@ native: $(VENV)/.installed
 	  elif command -v brew >/dev/null; then brew install pango; \
 	  else echo "PDFs need native libraries that only an administrator can install: sudo apt-get install $(NATIVE)"; fi; }
 
-# Tests use real servers. Prometheus is fetched by the tests themselves; PostgreSQL and Redis have to be installed,
-# without a cluster or a service of their own. Where one cannot be had, its tests are skipped by name.
+# Tests use real servers. Prometheus is fetched by the tests themselves; PostgreSQL, Redis, Alertmanager, exporters and a
+# parser of compose files have to be installed, without a cluster or a service of their own. Where one cannot be had, its
+# tests are skipped by name.
 servers:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
 	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
@@ -84,4 +94,12 @@ servers:
 	    [ -e /etc/systemd/system/redis-server.service ] || \
 	      ln -s /dev/null /etc/systemd/system/redis-server.service; \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; \
+	  fi; }
+	@command -v prometheus-alertmanager >/dev/null || command -v alertmanager >/dev/null || { \
+	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    echo "Installing Alertmanager, exporters and docker-compose for the tests"; \
+	    mkdir -p /etc/systemd/system; \
+	    for unit in $(SERVICES); do \
+	      [ -e /etc/systemd/system/$$unit.service ] || ln -s /dev/null /etc/systemd/system/$$unit.service; done; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SERVICES) docker-compose >/dev/null; \
 	  fi; }

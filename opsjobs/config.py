@@ -20,8 +20,10 @@ from opsjobs.errors import ConfigError, Fault, UsageError
 from opsjobs.log import MASK
 from opsjobs.servers import (
     Address,
+    AlertmanagerServer,
     Email,
     ErrorReporting,
+    GrafanaServer,
     PostgresConnection,
     PostgresServer,
     PrometheusServer,
@@ -107,6 +109,10 @@ class SystemConnection(Declared):
     postgresql: PostgresServer | None = None
     redis: RedisServer | None = None
     sentry: SentryServer | None = None
+    alertmanager: AlertmanagerServer | None = None
+    grafana: GrafanaServer | None = None
+    drift: bool = False
+    """Whether the daily report says where rules, routes and dashboards that run are not as the profile has them."""
     indicators_from: Store = "prometheus"
     """Which store is asked for those indicators that the profile can take from several."""
     links: Links = Links()

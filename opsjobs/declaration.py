@@ -98,10 +98,33 @@ def parse(
     return value
 
 
+def plain(text: str, *, name: str) -> Any:
+    """The content of YAML that a server wrote. Raises `ConfigError`, in which `name` says whose it is."""
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise ConfigError(f"{name} is not valid YAML") from None
+
+
+class _Writer(yaml.SafeDumper):
+    """Writes a text of several lines as a block, the lines as they are, and nothing as an alias."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature is PyYAML's
+        return True
+
+
+_Writer.add_representer(
+    str,
+    lambda writer, text: writer.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
+)
+
+
 def written(content: Any, *, flow: bool = False) -> str:
     """Plain content as YAML, in its own order; with `flow`, what holds nothing nested stands on one line."""
     style, width = (None, _WIDTH) if flow else (False, None)
-    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=style, width=width)
+    text: str = yaml.dump(
+        content, Dumper=_Writer, sort_keys=False, allow_unicode=True, default_flow_style=style, width=width
+    )
     return text
 
 

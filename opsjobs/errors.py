@@ -17,6 +17,7 @@
     │   └── TooLarge                      it would be taken without its files
     ├── RenderError                       a report could not be turned into a format
     ├── LedgerError                       the ledger could not be read or written
+    ├── StackError                        a stack could not be written, started or stopped
     └── DemoError                         the demonstration could not be set up
 
 Libraries raise these; only `cli` turns them into words and an exit code, and only `runner` may catch everything.
@@ -137,6 +138,10 @@ class RenderError(OpsjobsError):
 
 class LedgerError(OpsjobsError):
     """The ledger cannot be used."""
+
+
+class StackError(OpsjobsError):
+    """The stack could not be written, started or stopped."""
 
 
 class DemoError(OpsjobsError):

@@ -1,4 +1,4 @@
-"""What a PostgreSQL or a Redis says of itself at one moment, and a Sentry of a day: frozen, standard library only.
+"""What a server says of itself at one moment, and a Sentry of a day: frozen, standard library only.
 
 Sizes are in bytes, lengths of time in seconds, shares between 0 and 1. What was not said is `None`, never a zero.
 """
@@ -11,6 +11,25 @@ from datetime import datetime
 from types import MappingProxyType
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunningRule:
+    """A rule that a Prometheus has loaded."""
+
+    name: str
+    """Of its alert, or of the series that it records."""
+    query: str
+    interval: float
+    """Seconds between two evaluations."""
+    held: float = 0.0
+    """Seconds until it fires."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    alerts: bool = True
+    """Whether it alerts, or records."""
+    error: str = ""
+    """Why its last evaluation failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,12 @@ def check(query: str) -> None:
         raise InvalidQuery(query, str(error), _breaking_point(query)) from None
 
 
+def pretty(query: str) -> str:
+    """A valid query without placeholders in one form, over several lines where it is long; one form has one meaning."""
+    text: str = promql_parser.parse(query).prettify()
+    return text
+
+
 def metrics(query: str) -> tuple[str, ...]:
     """The names of the metrics that the query selects, sorted; of a valid query."""
     names: set[str] = set()
@@ -97,6 +103,26 @@ def lookback(query: str) -> float:
 
     promql_parser.walk(promql_parser.parse(at_step(query, 300)), enter, leave)
     return longest
+
+
+def narrowed(query: str, label: str, pattern: str) -> str:
+    """A valid query with each metric in it held to series whose label matches; `$step` stays as it is."""
+    made, waiting = [], 0
+    names = set(metrics(query))
+    end = 0
+    for token in _TOKEN.finditer(query):
+        made.append(query[end : token.start()])
+        text, end = token.group(), token.end()
+        made.append(text)
+        if waiting and text == "{":
+            made.append(f"{label}=~{quote(pattern)}, ")
+        elif waiting:
+            made.insert(waiting, f"{{{label}=~{quote(pattern)}}}")
+        waiting = len(made) if text in names else 0
+    made.append(query[end:])
+    if waiting:
+        made.insert(waiting, f"{{{label}=~{quote(pattern)}}}")
+    return "".join(made)
 
 
 def quote(value: str) -> str:

@@ -81,11 +81,10 @@ Url = Annotated[str, AfterValidator(_url)]
 Slug = Annotated[str, AfterValidator(_slug)]
 
 
-class PrometheusServer(Declared):
-    """How to reach something that answers the Prometheus HTTP API."""
+class HttpServer(Declared):
+    """How to reach a server over HTTP, and how to be let in."""
 
-    url: Url = "http://localhost:9090"
-    """The address below which /api/v1/query is; a path is kept (Mimir: .../prometheus, a VictoriaMetrics tenant)."""
+    url: Url
     username: str = ""
     password: Secret | None = None
     password_file: Path | None = None
@@ -104,7 +103,7 @@ class PrometheusServer(Declared):
     """How many queries at once; a Prometheus works on 20 by default, for everybody."""
 
     @model_validator(mode="after")
-    def _one_identity(self) -> PrometheusServer:
+    def _one_identity(self) -> HttpServer:
         if self.password and self.password_file:
             raise ValueError("give password or password_file, not both")
         if self.token and self.token_file:
@@ -116,6 +115,27 @@ class PrometheusServer(Declared):
         if self.key_file and not self.cert_file:
             raise ValueError("key_file needs cert_file")
         return self
+
+
+class PrometheusServer(HttpServer):
+    """How to reach something that answers the Prometheus HTTP API."""
+
+    url: Url = "http://localhost:9090"
+    """The address below which /api/v1/query is; a path is kept (Mimir: .../prometheus, a VictoriaMetrics tenant)."""
+
+
+class AlertmanagerServer(HttpServer):
+    """How to reach an Alertmanager."""
+
+    url: Url = "http://localhost:9093"
+    """The address below which /api/v2/status is."""
+
+
+class GrafanaServer(HttpServer):
+    """How to reach a Grafana: by the token of a service account that may view, or a user's name and password."""
+
+    url: Url = "http://localhost:3000"
+    """The address below which /api/health is."""
 
 
 class PostgresServer(Declared):
@@ -289,7 +309,7 @@ class RedisConnection:
     """What people call the server, for error texts."""
 
 
-def connection(server: PrometheusServer, key: str, base: Path) -> Connection:
+def connection(server: HttpServer, key: str, base: Path, name: str = "Prometheus") -> Connection:
     """The server's connection, its secrets read from their files. `key` is where it stands. Raises `ConfigError`."""
 
     def path(value: Path | None) -> str:
@@ -297,7 +317,7 @@ def connection(server: PrometheusServer, key: str, base: Path) -> Connection:
 
     password = _secret(server.password, server.password_file, base)
     return Connection(
-        name="Prometheus",
+        name=name,
         key=key,
         url=server.url,
         auth=(server.username, password) if server.username else None,

@@ -3,6 +3,7 @@
     daily.py     opsjobs daily             runs.py    opsjobs runs
     config.py    opsjobs config            demo.py    opsjobs demo
     notify.py    opsjobs notify            system.py  opsjobs system
+    stack.py     opsjobs stack
     sources.py   the sources of one system, opened
     setting.py   what every command needs: the configuration, the root, the ledger, the clock
 
@@ -28,11 +29,12 @@ from opsjobs.cli.daily import daily
 from opsjobs.cli.demo import demo
 from opsjobs.cli.notify import notify
 from opsjobs.cli.runs import runs
+from opsjobs.cli.stack import stack
 from opsjobs.cli.system import system
 from opsjobs.errors import ConfigError, Interrupted, OpsjobsError, UsageError
 from opsjobs.log import Redactor, configure
 
-COMMANDS = (daily, runs, notify, system, config, demo)
+COMMANDS = (daily, runs, notify, system, stack, config, demo)
 _REDACTOR = Redactor()
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from opsjobs.errors import ConfigError
+from opsjobs.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from opsjobs.config import Config
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from opsjobs.notify.outbox import Outbox
     from opsjobs.notify.sentry import SentryWitness
     from opsjobs.runner import Desk
+    from opsjobs.servers import HttpServer
+    from opsjobs.system import System
 
 _FILE = "opsjobs.yml"
 
@@ -56,14 +58,32 @@ class Setting:
         finally:
             ledger.close()
 
+    def profile(self, name: str) -> System:
+        """The profile of a system of the configuration, or one that ships. Raises `UsageError`, `ConfigError`."""
+        from opsjobs import config  # noqa: PLC0415 - slow to import
+        from opsjobs import system as profiles  # noqa: PLC0415 - as above
+        from opsjobs.declaration import did_you_mean  # noqa: PLC0415 - as above
+
+        if name in self.config.systems:
+            return config.profile(self.config, name, self.base)
+        if name in profiles.shipped():
+            return profiles.read(name, self.base)
+        known = {*self.config.systems, *profiles.shipped()}
+        advice = "See `opsjobs system list`."
+        raise UsageError(f"no system is called '{name}'{did_you_mean(name, known)}", advice=advice)
+
     def prometheus(self, name: str) -> Connection:
         """Where the Prometheus of a system is."""
+        return self.connection(self.config.systems[name].prometheus, name, "Prometheus")
+
+    def connection(self, server: HttpServer, name: str, called: str) -> Connection:
+        """Where a server of a system is; `called` is what people call it, and in small letters its key."""
         from opsjobs import config  # noqa: PLC0415 - slow to import
 
-        server = config.connection(self.config.systems[name].prometheus, f"systems.{name}.prometheus", self.base)
-        for secret in server.secrets:
+        made = config.connection(server, f"systems.{name}.{called.lower()}", self.base, called)
+        for secret in made.secrets:
             self.redactor.add(secret)
-        return server
+        return made
 
     def channel(self) -> EmailChannel | None:
         """The mail server of the configuration; None without one."""

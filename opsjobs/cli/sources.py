@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from opsjobs.cli.setting import Setting
+    from opsjobs.sources.alertmanager import Alertmanager
+    from opsjobs.sources.grafana import Grafana
     from opsjobs.sources.postgres import Postgres
     from opsjobs.sources.prometheus import Prometheus
     from opsjobs.sources.redis import Redis
@@ -23,6 +25,8 @@ class Sources:
     postgresql: Postgres | None
     redis: Redis | None
     sentry: Sentry | None
+    alertmanager: Alertmanager | None
+    grafana: Grafana | None
 
 
 @contextmanager
@@ -36,6 +40,8 @@ def opened(here: Setting, name: str) -> Iterator[Sources]:
             postgresql=_postgresql(here, name, stack),
             redis=_redis(here, name, stack),
             sentry=_sentry(here, name, stack),
+            alertmanager=_alertmanager(here, name, stack),
+            grafana=_grafana(here, name, stack),
         )
 
 
@@ -73,3 +79,17 @@ def _sentry(here: Setting, name: str, stack: ExitStack) -> Sentry | None:
     connection = config.sentry_connection(server, f"systems.{name}.sentry", here.base)
     here.redactor.add(connection.token)
     return stack.enter_context(Sentry(connection, server.organization, server.project))
+
+
+def _alertmanager(here: Setting, name: str, stack: ExitStack) -> Alertmanager | None:
+    from opsjobs.sources.alertmanager import Alertmanager  # noqa: PLC0415 - slow to import
+
+    server = here.config.systems[name].alertmanager
+    return stack.enter_context(Alertmanager(here.connection(server, name, "Alertmanager"))) if server else None
+
+
+def _grafana(here: Setting, name: str, stack: ExitStack) -> Grafana | None:
+    from opsjobs.sources.grafana import Grafana  # noqa: PLC0415 - slow to import
+
+    server = here.config.systems[name].grafana
+    return stack.enter_context(Grafana(here.connection(server, name, "Grafana"))) if server else None

@@ -66,7 +66,7 @@ def list_(redactor: Redactor, *, as_json: bool, file: Path | None) -> None:
 def show(redactor: Redactor, *, name: str, as_json: bool, file: Path | None) -> None:
     """Show what a profile declares: a system of the configuration, or a profile that ships."""
     here = setting(file, redactor)
-    profile = _profile(here, name)
+    profile = here.profile(name)
     if as_json:
         click.echo(
             json.dumps(profile.model_dump(mode="json", by_alias=True, exclude_none=True), indent=2, ensure_ascii=False)
@@ -94,7 +94,7 @@ def check(
     names = here.config.chosen(name or "all") if live or name is None or name in here.config.systems else [name]
     documents, code = [], 0
     for chosen in names:
-        profile = _profile(here, chosen)
+        profile = here.profile(chosen)
         found = _inspected(here, chosen, profile) if live else None
         code = max(code, _code(found))
         documents.append(_document(chosen, profile, found, redactor))
@@ -148,19 +148,6 @@ def init(
     click.echo(f"and `opsjobs system check {name} --live` says what is missing.")
 
 
-def _profile(here: Setting, name: str) -> System:
-    from opsjobs import config  # noqa: PLC0415 - slow to import
-    from opsjobs import system as profiles  # noqa: PLC0415 - as above
-    from opsjobs.declaration import did_you_mean  # noqa: PLC0415 - as above
-
-    if name in here.config.systems:
-        return config.profile(here.config, name, here.base)
-    if name in profiles.shipped():
-        return profiles.read(name, here.base)
-    known = {*here.config.systems, *profiles.shipped()}
-    raise UsageError(f"no system is called '{name}'{did_you_mean(name, known)}", advice="See `opsjobs system list`.")
-
-
 def _inspected(here: Setting, name: str, profile: System) -> Inspection:
     from opsjobs.http import Deadline  # noqa: PLC0415 - slow to import
     from opsjobs.jobs.inspection import inspect  # noqa: PLC0415 - as above
@@ -178,7 +165,7 @@ def _code(found: Inspection | None) -> int:
 
 
 def _summary(here: Setting, name: str) -> dict[str, object]:
-    profile = _profile(here, name)
+    profile = here.profile(name)
     own = here.config.systems.get(name)
     return {
         "name": name,

@@ -4,6 +4,8 @@
     postgres.py     what a PostgreSQL says of itself, and the figures that are kept in it, in read-only sessions
     catalog.py      the statements by which it is asked of itself
     redis.py        what a Redis says of itself, and the figures that are kept in it
+    alertmanager.py the configuration that an Alertmanager runs on
+    grafana.py      the dashboards that a Grafana shows
     sentry.py       the errors of a day and their issues, by Sentry's web API
     grant.sql       the role with which PostgreSQL is asked: it may look, and no more
 
@@ -16,15 +18,15 @@ from __future__ import annotations
 import math
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from opsjobs.errors import SourceError, TimedOut, Unreachable
-from opsjobs.facts import PostgresFacts, RedisFacts, SentryFacts
+from opsjobs.facts import PostgresFacts, RedisFacts, RunningRule, SentryFacts
 from opsjobs.http import Deadline
 from opsjobs.model import Answer, Sample, Series, Window
 
@@ -129,6 +131,39 @@ class ErrorTracker(Protocol):
 
     def facts(self, day: Window, *, day_before: Window, week_before: Window, deadline: Deadline) -> SentryFacts:
         """The errors of the day, and how many there were on two others. Raises `SourceError`."""
+
+
+class Rules(Protocol):
+    """Something that evaluates rules."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    def rules(self, deadline: Deadline) -> tuple[RunningRule, ...]:
+        """Every rule that it has loaded. Raises `SourceError`."""
+
+
+class Routes(Protocol):
+    """Something that tells people of alerts."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    def configuration(self, deadline: Deadline) -> str:
+        """The configuration that it runs on, as YAML, its secrets hidden. Raises `SourceError`."""
+
+
+class Dashboards(Protocol):
+    """Something that shows dashboards."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    def dashboard(self, uid: str, deadline: Deadline) -> Mapping[str, Any] | None:
+        """The dashboard of that uid as it is shown; None where there is none. Raises `SourceError`."""
 
 
 def figure(value: object, at: datetime, **labels: str) -> Series:

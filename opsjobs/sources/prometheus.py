@@ -1,6 +1,6 @@
 """The Prometheus HTTP API: instant and range queries by POST, always with an explicit time.
 
-Works on whatever speaks the same API (Thanos, Mimir, VictoriaMetrics): nothing but the two query endpoints is used.
+Works on whatever speaks the same API (Thanos, Mimir, VictoriaMetrics): reports use nothing but the two query endpoints.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Self
 import orjson
 
 from opsjobs.errors import BadAnswer
+from opsjobs.facts import RunningRule
 from opsjobs.http import Connection, Deadline, Http
 from opsjobs.model import Answer, Sample, Series
 from opsjobs.sources import Question
@@ -49,6 +50,18 @@ class Prometheus:
             for span in _spans(question.window.start.timestamp(), question.window.end.timestamp(), question.step)
         ]
         return answers[0] if len(answers) == 1 else _joined(answers)
+
+    def rules(self, deadline: Deadline) -> tuple[RunningRule, ...]:
+        """Every rule that it has loaded. Raises `SourceError`."""
+        body = self._http.get("/api/v1/rules", {}, deadline=deadline).body
+        try:
+            groups = orjson.loads(body)["data"]["groups"]
+            return tuple(_rule(rule, float(group["interval"])) for group in groups for rule in group["rules"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise BadAnswer(
+                f"{self._http.connection.name} at {self._http.connection.url} did not list its rules",
+                advice="Mimir, Thanos and others keep rules elsewhere: ask the Prometheus that evaluates them.",
+            ) from None
 
     def _send(self, path: str, times: Mapping[str, str], question: Question, deadline: Deadline) -> Answer:
         form = {
@@ -157,3 +170,16 @@ def _samples(pairs: list[list[Any]]) -> list[Sample]:
     if times and not -_LAST_TIME <= times[0] <= times[-1] <= _LAST_TIME:
         raise _NoAnswerError(f"a sample of the time {times[-1]!r}")
     return [Sample(time, value if isfinite(value) else None) for time, value in zip(times, values, strict=True)]
+
+
+def _rule(rule: Mapping[str, Any], interval: float) -> RunningRule:
+    return RunningRule(
+        name=str(rule["name"]),
+        query=str(rule["query"]),
+        interval=interval,
+        held=float(rule.get("duration") or 0),
+        labels={str(key): str(value) for key, value in (rule.get("labels") or {}).items()},
+        annotations={str(key): str(value) for key, value in (rule.get("annotations") or {}).items()},
+        alerts=rule["type"] == "alerting",
+        error=str(rule.get("lastError") or ""),
+    )

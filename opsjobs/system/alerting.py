@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat, model_validator
 
 from opsjobs.declaration import Declared
+from opsjobs.model import Direction
 from opsjobs.vocabulary import (
     AlertName,
     ChannelName,
@@ -18,6 +19,7 @@ from opsjobs.vocabulary import (
     Length,
     Query,
     SloName,
+    Target,
     TeamName,
     seconds,
 )
@@ -36,13 +38,15 @@ class AlertSpec(Declared):
     level: Literal["warning", "critical"] | None = None
     """Which limit of the indicator; default: the gravest that it has."""
     limit: FiniteFloat | None = None
-    """In place of a level: a limit that is neither of the indicator's."""
+    """In place of a level: a limit that is neither of the indicator's; or that of the query."""
+    healthy: Direction | None = None
+    """With a query: on which side of its limit a healthy value lies; default: below."""
     component: ComponentName | None = None
     """It fires while a member of it is down."""
     slo: SloName | None = None
     """It fires while the error budget burns too fast."""
     query: Query | None = None
-    """PromQL that has an answer while it fires; `$step` stands for 5 minutes."""
+    """PromQL with one series; `$step` stands for 5 minutes. It fires while that is beyond `limit`."""
     held_for: Length | None = Field(default=None, alias="for")
     """How long until it fires; default: that of the indicator, else at once."""
     severity: Severity | None = None
@@ -52,17 +56,22 @@ class AlertSpec(Declared):
     team: TeamName | None = None
     dashboard: DashboardName | None = None
     runbook: str = ""
+    """An anchor on the page of the runbooks; default: its name in small letters."""
 
     @model_validator(mode="after")
     def _one_subject(self) -> AlertSpec:
         if sum(bool(each) for each in (self.indicator, self.component, self.slo, self.query)) != 1:
             raise ValueError("give one of indicator, component, slo and query")
-        if not self.indicator and (self.level or self.limit is not None):
-            raise ValueError("level and limit are of an indicator")
+        if not self.indicator and self.level:
+            raise ValueError("a level is of an indicator")
+        if not (self.indicator or self.query) and self.limit is not None:
+            raise ValueError("a limit is of an indicator or of a query")
+        if self.healthy and not self.query:
+            raise ValueError("healthy goes with a query; an indicator says it itself")
         if self.level and self.limit is not None:
             raise ValueError("give level or limit, not both")
-        if self.query and not (self.severity and self.team):
-            raise ValueError("a query has nothing to take severity and team from: give them")
+        if self.query and (self.limit is None or not (self.severity and self.team)):
+            raise ValueError("a query has nothing to take limit, severity and team from: give them")
         if self.limit is not None and not self.severity:
             raise ValueError("a limit of its own needs a severity of its own")
         return self
@@ -88,18 +97,25 @@ class ChannelSpec(Declared):
     about: str = ""
     to: tuple[str, ...] = ()
     """Mail addresses."""
+    sender: str = ""
+    """Of mail: the address it comes from, which is also the name under which the mail server lets it in."""
+    smarthost: Target | None = None
+    """Of mail: the server that takes it, host:port. It has to offer TLS."""
     channel: str = ""
     """Of Slack."""
     url: str = ""
     """Of a webhook."""
+    token: bool = False
+    """Of a webhook: whether it wants a bearer token, which is a secret."""
     mention: str = ""
     """Who is called by name when it is critical: @channel."""
 
     @model_validator(mode="after")
     def _has_an_end(self) -> ChannelSpec:
-        needed = {"email": "to", "slack": "channel", "webhook": "url"}.get(self.kind)
-        if needed and not getattr(self, needed):
-            raise ValueError(f"a channel of the kind {self.kind} needs '{needed}'")
+        needed = {"email": ("to", "sender", "smarthost"), "slack": ("channel",), "webhook": ("url",)}.get(self.kind, ())
+        missing = [name for name in needed if not getattr(self, name)]
+        if missing:
+            raise ValueError(f"a channel of the kind {self.kind} needs {' and '.join(missing)}")
         return self
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from opsjobs.declaration import Declared
 from opsjobs.vocabulary import ComponentName, Length, Selection, Target, TeamName
@@ -29,6 +29,8 @@ class ScrapeSpec(Declared):
     targets: Annotated[tuple[Target, ...], Field(min_length=1)]
     """Each as host:port."""
     path: str = "/metrics"
+    probes: tuple[str, ...] = ()
+    """What the target, a blackbox exporter, is to ask: addresses, each a member of its own."""
     interval: Length | None = None
     """Default: that of the stack."""
 
@@ -61,6 +63,24 @@ class MetricSpec(Declared):
     about: str = ""
 
 
+PartName = Literal[
+    "prometheus",
+    "prometheus-archive",
+    "alertmanager",
+    "grafana",
+    "loki",
+    "promtail",
+    "jaeger",
+    "node-exporter",
+    "cadvisor",
+    "postgres-exporter",
+    "redis-exporter",
+    "nginx-exporter",
+    "blackbox-exporter",
+]
+"""What a stack can be made of; `opsjobs/stack/parts.py` knows how each is run."""
+
+
 class StackSpec(Declared):
     """What the owners say of the monitoring itself."""
 
@@ -69,5 +89,13 @@ class StackSpec(Declared):
     """How long Prometheus keeps samples."""
     retention_size: str = ""
     """How much it keeps at most, such as 10GB."""
-    parts: dict[str, Annotated[int, Field(gt=0, lt=65536)]] = Field(default_factory=dict)
+    recorded_retention: Length | None = None
+    """How long what the rules record is kept where that is longer; a second Prometheus keeps it."""
+    parts: dict[PartName, Annotated[int, Field(gt=0, lt=65536)]] = Field(default_factory=dict)
     """The parts of the stack by name, and the port of each."""
+
+    @model_validator(mode="after")
+    def _what_is_kept_longer_has_a_keeper(self) -> StackSpec:
+        if bool(self.recorded_retention) != ("prometheus-archive" in self.parts):
+            raise ValueError("recorded_retention needs the part prometheus-archive, and that part needs it")
+        return self

@@ -16,10 +16,12 @@ from opsjobs import system
 from opsjobs.demo.stage import Stage
 from opsjobs.http import Deadline
 from opsjobs.jobs import Context, daily
+from opsjobs.jobs.panels import ask_panels
 from opsjobs.model import Quality, Status
 from opsjobs.report import render
 from opsjobs.sources.prometheus import Prometheus
 from tests.conftest import connection
+from tests.unit.stack.plans import planned
 
 
 def plain(text):
@@ -58,6 +60,13 @@ def troubled(binaries):
 
 @pytest.mark.xdist_group("quiet")
 class TestAQuietDay:
+    def test_every_panel_of_every_dashboard_shows_something(self, quiet):
+        plan = planned("pratikoai")
+        with Prometheus(connection(quiet.url, timeout=30)) as metrics:
+            shown = ask_panels(plan, metrics, datetime.now(UTC), Deadline(60))
+        assert [(each.subject, each.text) for each in shown.remarks] == []
+        assert shown.asked == shown.answered > 0
+
     def test_nothing_needs_a_person(self, quiet):
         result = reported(quiet)
         assert [finding.title for finding in result.report.findings] == []

@@ -10,9 +10,11 @@ from opsjobs import system
 from opsjobs.demo.stage import Stage
 from opsjobs.http import Deadline
 from opsjobs.jobs import Context, daily
+from opsjobs.jobs.panels import ask_panels
 from opsjobs.model import Quality, Status
 from opsjobs.report import render
 from opsjobs.sources.prometheus import Prometheus
+from opsjobs.stack import Plan
 from tests.conftest import connection
 from tests.unit.report.test_render import BrokenPrinter
 
@@ -26,23 +28,36 @@ def name(request):
 
 
 def lived(name, scenario, binaries):
-    """The report of yesterday, and what was planted in it."""
+    """The report of yesterday, what was planted in it, and what the panels of the dashboards show."""
     with Stage(name, scenario, now=datetime.now(UTC), binaries=binaries) as stage:
         profile = system.read(name, Path())
         day = datetime.now(ZoneInfo(profile.zone)).date() - timedelta(days=1)
         with Prometheus(connection(stage.url, timeout=30)) as metrics:
             work = {"name": name, "system": profile, "metrics": metrics, "day": day, "now": datetime.now(UTC)}
-            return daily.run(Context(**work, deadline=Deadline(120))), stage.scenario
+            plan = Plan(name=name, system=profile, grafana="http://localhost:3000", runbooks=profile.runbooks)
+            shown = ask_panels(plan, metrics, work["now"], Deadline(120))
+            return daily.run(Context(**work, deadline=Deadline(120))), stage.scenario, shown
 
 
 @pytest.fixture(scope="module")
-def quiet(name, binaries):
-    return lived(name, "quiet", binaries)[0]
+def alive(name, binaries):
+    return lived(name, "quiet", binaries)
+
+
+@pytest.fixture(scope="module")
+def quiet(alive):
+    return alive[0]
 
 
 @pytest.fixture(scope="module")
 def troubled(name, binaries):
-    return lived(name, "troubled", binaries)
+    return lived(name, "troubled", binaries)[:2]
+
+
+def test_every_panel_of_every_dashboard_shows_something(alive):
+    shown = alive[2]
+    assert [(each.subject, each.text) for each in shown.remarks] == []
+    assert shown.asked == shown.answered > 0
 
 
 def test_on_a_quiet_day_nobody_is_needed_and_everything_is_known(quiet):

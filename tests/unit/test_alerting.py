@@ -13,9 +13,9 @@ alerts:
   FewOrders: {indicator: orders, for: 5m}
   OrdersGone: {indicator: orders, limit: 1, severity: critical}
   ApiDown: {component: api, for: 2m}
-  Odd: {query: 'orders > 3 * stock', severity: info, team: web}
+  Odd: {query: 'orders / stock', limit: 3, severity: info, team: web}
 channels:
-  mail: {kind: email, to: [web@example.com]}
+  mail: {kind: email, to: [web@example.com], sender: web@example.com, smarthost: 'smtp.example.com:587'}
   chat: {kind: slack, channel: '#web', mention: '@channel'}
 hours:
   business: {days: [mon, tue, wed, thu, fri], from: '09:00', until: '18:00'}
@@ -47,12 +47,16 @@ def test_alerts_channels_hours_and_escalations_are_read():
         (("indicator: orders, for", "indicator: stock, level: critical, for"), "has no limit 'critical'"),
         (("indicator: orders, for: 5m", "for: 5m"), "give one of indicator, component, slo and query"),
         (("component: api, for", "component: api, indicator: orders, for"), "give one of"),
-        (("component: api, for", "component: api, level: critical, for"), "level and limit are of an indicator"),
+        (("component: api, for", "component: api, level: critical, for"), "a level is of an indicator"),
         (("limit: 1, severity: critical", "limit: 1"), "needs a severity of its own"),
         (("limit: 1,", "limit: 1, level: critical,"), "not both"),
         (("severity: info, team: web", "severity: info"), "give them"),
         (("for: 2m}", "for: soon}"), "not a length of time"),
-        (("kind: email, to: [web@example.com]", "kind: email"), "needs 'to'"),
+        (("kind: email, to: [web@example.com],", "kind: email,"), "a channel of the kind email needs to"),
+        ((", smarthost: 'smtp.example.com:587'", ""), "a channel of the kind email needs smarthost"),
+        (("component: api, for", "component: api, limit: 1, for"), "a limit is of an indicator or of a query"),
+        (("limit: 3, severity: info, team: web", "severity: info, team: web"), "give them"),
+        (("indicator: orders, for", "indicator: orders, healthy: above, for"), "healthy goes with a query"),
         (("channels: [mail, chat]", "channels: [mail, chet]"), "'chet' is not declared under channels"),
         (("hours: business", "hours: nights"), "'nights' is not declared under hours"),
         (("until: '18:00'", "until: 18:00"), "in quotes"),

@@ -41,7 +41,6 @@ ALERTS = [
     ("HighLatency", "api_p95", "warning", 0.5, 300),
     ("DatabaseSlowQueries", "db_p99", "critical", 1.0, 120),
     ("LowCacheHitRate", "cache_hit_ratio", "warning", 0.7, 600),
-    ("LLMProviderError", "llm_errors", "critical", 0, 300),
 ]
 DASHBOARDS = {
     "API Performance": (

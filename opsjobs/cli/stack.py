@@ -1,0 +1,315 @@
+"""opsjobs stack."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import click
+
+from opsjobs.cli.setting import Setting, configured, now, say, setting
+from opsjobs.cli.sources import opened
+from opsjobs.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opsjobs.jobs.drift import Drift
+    from opsjobs.jobs.panels import Panels
+    from opsjobs.log import Redactor
+    from opsjobs.running.tools import Checked
+    from opsjobs.stack import Plan
+
+_SECONDS = 120
+_DIFFERENT, _UNKNOWN = 1, 3
+
+system_option = click.option(
+    "--system",
+    "name",
+    metavar="NAME",
+    help="A system of the configuration, or a profile that ships. Default: the only one that is configured.",
+)
+folder_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Its folder. Default: stack/NAME below the folder of everything that opsjobs makes.",
+)
+
+
+@click.group()
+def stack() -> None:
+    """Render the monitoring stack that a profile describes, check it, run it, and see what runs differently."""
+
+
+@stack.command(epilog="Example: opsjobs stack render --system pratikoai --out monitoring")
+@system_option
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder to fill.")
+@click.option("--native", is_flag=True, help="For programs of this machine. Default: for containers.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; exit with 1 when something would change.")
+@configured
+@click.pass_obj
+@click.pass_context
+def render(
+    context: click.Context,
+    redactor: Redactor,
+    *,
+    name: str | None,
+    out: Path,
+    native: bool,
+    dry_run: bool,
+    file: Path | None,
+) -> None:
+    """Write rules, routes, dashboards, provisioning and a compose file.
+
+    The same profile gives the same bytes, so that the folder can be kept in git. Secrets are never written: each is a
+    file in its folder `secrets`.
+    """
+    from opsjobs.running.folder import compare, put  # noqa: PLC0415 - slow to import
+    from opsjobs.stack import render as rendered  # noqa: PLC0415 - as above
+    from opsjobs.stack import secrets  # noqa: PLC0415 - as above
+
+    here = setting(file, redactor)
+    plan = planned(here, _chosen(here, name), out if native else None)
+    files = rendered(plan)
+    changes = compare(files, out)
+    if not dry_run:
+        put(files, out)
+    for path in changes.new:
+        click.echo(f"new      {path}")
+    for path in changes.changed:
+        click.echo(f"changed  {path}")
+    for path in changes.left_over:
+        click.echo(f"left     {path}  (no longer rendered; remove it when nothing else needs it)")
+    same = len(files) - len(changes.new) - len(changes.changed)
+    verb = "would be written to" if dry_run else "are in"
+    click.echo(f"{len(files)} files {verb} {out}, {same} of them as they were.")
+    missing = [secret for secret in secrets.needed(plan.system) if not (out / "secrets" / secret.file).exists()]
+    if missing and not dry_run:
+        click.echo(f"Before it runs, {out / 'secrets'} needs:")
+        width = max(len(secret.file) for secret in missing)
+        for secret in missing:
+            click.echo(f"  {secret.file:<{width}}  {secret.holds}")
+    context.exit(_DIFFERENT if dry_run and changes else 0)
+
+
+@stack.command(epilog="Example: opsjobs stack check --system pratikoai --live")
+@system_option
+@click.option("--live", is_flag=True, help="Ask its Prometheus what each panel of the dashboards asks.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@configured
+@click.pass_obj
+@click.pass_context
+def check(
+    context: click.Context, redactor: Redactor, *, name: str | None, live: bool, as_json: bool, file: Path | None
+) -> None:
+    """Have promtool and amtool check what would be rendered, and run the unit tests of its alerts.
+
+    Exits with 0 when all is well, with 1 when something is not, and with 3 when something could not be checked.
+    """
+    from opsjobs.model import Status  # noqa: PLC0415 - slow to import
+    from opsjobs.running.folder import put  # noqa: PLC0415 - as above
+    from opsjobs.running.tools import check as checked  # noqa: PLC0415 - as above
+    from opsjobs.stack import render as rendered  # noqa: PLC0415 - as above
+
+    here = setting(file, redactor)
+    plan = planned(here, _chosen(here, name))
+    with TemporaryDirectory(prefix="opsjobs-stack-") as folder:
+        put(rendered(plan), Path(folder))
+        found = list(checked(Path(folder)))
+    panels = _asked(here, plan) if live else None
+    remarks = panels.remarks if panels else ()
+    if as_json:
+        click.echo(json.dumps(_document(plan.name, found, panels, redactor), indent=2, ensure_ascii=False))
+    else:
+        _tell(plan.name, found, panels, redactor)
+    statuses = {each.status for each in found} | {each.status for each in remarks}
+    wrong = statuses & {Status.CRITICAL, Status.WARNING}
+    context.exit(_DIFFERENT if wrong else _UNKNOWN if Status.UNKNOWN in statuses else 0)
+
+
+@stack.command(epilog="Example: opsjobs stack drift --system pratikoai")
+@system_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@configured
+@click.pass_obj
+@click.pass_context
+def drift(context: click.Context, redactor: Redactor, *, name: str | None, as_json: bool, file: Path | None) -> None:
+    """Compare what runs with what is declared: rules, routes and dashboards.
+
+    Exits with 0 when all is as declared, with 1 when something is not, and with 3 when a server could not be asked.
+    """
+    from opsjobs.http import Deadline  # noqa: PLC0415 - slow to import
+    from opsjobs.jobs.drift import drifted  # noqa: PLC0415 - as above
+
+    here = setting(file, redactor)
+    plan = planned(here, _chosen(here, name))
+    _reachable(here, plan.name)
+    with opened(here, plan.name) as sources:
+        say(f"{plan.system.title}: asking {sources.metrics.name}")
+        found = drifted(plan, sources.metrics, sources.alertmanager, sources.grafana, Deadline(_SECONDS))
+    if as_json:
+        click.echo(redactor.redact(json.dumps(_differences(plan.name, found), indent=2, ensure_ascii=False)))
+    else:
+        for text in _drift(plan.name, found):
+            click.echo(redactor.redact(text))
+    context.exit(_DIFFERENT if found.differences else _UNKNOWN if found.failed else 0)
+
+
+@stack.command(epilog="Example: opsjobs stack up --system pratikoai --native")
+@system_option
+@folder_option
+@click.option("--native", is_flag=True, help="Programs that are on the PATH. Default: containers, by Docker.")
+@configured
+@click.pass_obj
+@click.pass_context
+def up(
+    context: click.Context, redactor: Redactor, *, name: str | None, out: Path | None, native: bool, file: Path | None
+) -> None:
+    """Render the stack and start it. It goes on when this command has ended, until `opsjobs stack down`.
+
+    Exits with 0 when every part is ready, and with 3 when one is missing.
+    """
+    from opsjobs.running import containers, programs  # noqa: PLC0415 - slow to import
+    from opsjobs.running.folder import put  # noqa: PLC0415 - as above
+    from opsjobs.stack import render as rendered  # noqa: PLC0415 - as above
+
+    here = setting(file, redactor)
+    chosen = _chosen(here, name)
+    folder = (out or here.root / "stack" / chosen).absolute()
+    plan = planned(here, chosen, folder if native else None)
+    put(rendered(plan), folder)
+    parts = programs.start(plan, folder, os.environ, say) if native else containers.start(plan, folder, say)
+    width = max(len(part.title) for part in parts)
+    for part in parts:
+        click.echo(f"{part.title:<{width}}  {part.url or f'not started: {part.reason}'}")
+    click.echo(f"What it keeps and says is in {folder}. `opsjobs stack down` ends it.")
+    context.exit(_UNKNOWN if any(part.reason for part in parts) else 0)
+
+
+@stack.command(epilog="Example: opsjobs stack down --system pratikoai")
+@system_option
+@folder_option
+@click.option("--native", is_flag=True, help="What was started with --native.")
+@configured
+@click.pass_obj
+def down(redactor: Redactor, *, name: str | None, out: Path | None, native: bool, file: Path | None) -> None:
+    """End the stack that `opsjobs stack up` started. What it has gathered stays."""
+    from opsjobs.running import containers, programs  # noqa: PLC0415 - slow to import
+
+    here = setting(file, redactor)
+    chosen = _chosen(here, name)
+    folder = (out or here.root / "stack" / chosen).absolute()
+    if native:
+        ended = programs.stop(folder)
+        click.echo(f"Ended: {', '.join(ended)}." if ended else f"Nothing that was started in {folder} runs.")
+        return
+    containers.stop(planned(here, chosen), folder)
+    click.echo("Ended. The volumes with what it has gathered stay.")
+
+
+def _chosen(here: Setting, name: str | None) -> str:
+    """The system that is meant. Raises `UsageError` where that is not clear."""
+    systems = list(here.config.systems)
+    if name is None and len(systems) > 1:
+        raise UsageError("several systems are configured", advice=f"Give --system: {', '.join(systems)}.")
+    return name or systems[0]
+
+
+def planned(here: Setting, name: str, folder: Path | None = None) -> Plan:
+    """What is to be rendered: for programs in `folder`, or without one for containers."""
+    from opsjobs.stack import Plan  # noqa: PLC0415 - slow to import
+
+    profile = here.profile(name)
+    links = here.config.systems[name].links if name in here.config.systems else None
+    grafana = f"http://localhost:{profile.stack.parts.get('grafana', 3000)}"
+    return Plan(
+        name=name,
+        system=profile,
+        grafana=(links and links.grafana) or grafana,
+        runbooks=(links and links.runbooks) or profile.runbooks,
+        folder=str(folder.absolute()) if folder else "",
+    )
+
+
+def _reachable(here: Setting, name: str) -> None:
+    """Raise `UsageError` for a system that is no more than a profile."""
+    if name not in here.config.systems:
+        raise UsageError(
+            f"it is not known where the servers of '{name}' are",
+            advice="Name the system under `systems` in opsjobs.yml.",
+        )
+
+
+def _asked(here: Setting, plan: Plan) -> Panels:
+    from opsjobs.http import Deadline  # noqa: PLC0415 - slow to import
+    from opsjobs.jobs.panels import ask_panels  # noqa: PLC0415 - as above
+
+    _reachable(here, plan.name)
+    with opened(here, plan.name) as sources:
+        say(f"{plan.system.title}: asking {sources.metrics.name}")
+        return ask_panels(plan, sources.metrics, now(), Deadline(_SECONDS))
+
+
+def _tell(name: str, found: list[Checked], panels: Panels | None, redactor: Redactor) -> None:
+    for each in found:
+        first, *rest = each.text.splitlines() or [""]
+        click.echo(f"{each.status.name:<8} {each.name}: {first}")
+        for line in rest:
+            click.echo(f"         {line}")
+    for remark in panels.remarks if panels else ():
+        click.echo(f"{remark.status.name:<8} {remark.subject}: {redactor.redact(remark.text)}")
+        if remark.advice:
+            click.echo(f"         {redactor.redact(remark.advice)}")
+    if panels:
+        click.echo(f"{name}: {panels.answered} of {panels.asked} panels have an answer.")
+
+
+def _document(name: str, found: list[Checked], panels: Panels | None, redactor: Redactor) -> dict[str, object]:
+    checks = [{"name": each.name, "status": each.status.name, "text": each.text} for each in found]
+    document: dict[str, object] = {"system": name, "checks": checks}
+    if panels:
+        document["panels"] = {"asked": panels.asked, "answered": panels.answered}
+        document["remarks"] = [
+            {
+                "subject": each.subject,
+                "status": each.status.name,
+                "text": redactor.redact(each.text),
+                "advice": redactor.redact(each.advice),
+            }
+            for each in panels.remarks
+        ]
+    return document
+
+
+def _drift(name: str, found: Drift) -> Iterator[str]:
+    for each in found.differences:
+        yield f"{each.subject}: {each.text}"
+        if each.declared:
+            yield f"    declared: {each.declared}"
+        if each.running:
+            yield f"    running:  {each.running}"
+    for who, error in found.failed:
+        yield f"{who} could not be asked: {error.message}"
+        if error.advice:
+            yield f"    {error.advice}"
+    for who in found.left_out:
+        yield f"{who} was not asked: systems.{name}.{who.lower()} is not in the configuration."
+    count = len(found.differences)
+    said = f"{count} difference{'s' if count > 1 else ''}" if count else "as declared"
+    if found.failed and not count:
+        said = "not known to be as declared"
+    yield f"{name}: {said}. Compared: {'; '.join(found.compared) or 'nothing'}."
+
+
+def _differences(name: str, found: Drift) -> dict[str, object]:
+    return {
+        "system": name,
+        "compared": list(found.compared),
+        "differences": [asdict(each) for each in found.differences],
+        "failed": [{"server": who, "error": error.message, "advice": error.advice} for who, error in found.failed],
+        "not_configured": list(found.left_out),
+    }

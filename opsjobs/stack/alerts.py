@@ -1,0 +1,329 @@
+"""The alerts of a profile as rules: what each watches, from when it fires, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opsjobs import promql, words
+from opsjobs.model import Direction
+from opsjobs.stack import values
+from opsjobs.stack.burn import Burn, telling
+from opsjobs.stack.plan import Plan
+from opsjobs.stack.recording import failed_series, indicator_series, query_series
+from opsjobs.system import Indicator, System
+from opsjobs.system.alerting import AlertSpec
+
+NO_DATA = "NoData"
+"""The alert that says that another has nothing to look at."""
+NO_DATA_FOR = "15m"
+GONE = "a member is not there, or Prometheus does not ask it"
+SILENT = "does not answer"
+"""What is said of a component without a member that is down, and of a member that is."""
+_MEMBER = f"{{{{ with $labels.instance }}}}{{{{ . }}}} {SILENT}{{{{ else }}}}{GONE}{{{{ end }}}}"
+_BEYOND = {Direction.BELOW: ">", Direction.ABOVE: "<"}
+_SIDE = {Direction.BELOW: "above", Direction.ABOVE: "below"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limit:
+    """One recorded series against a limit."""
+
+    series: str
+    limit: float
+    healthy: Direction
+    unit: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Members:
+    """The members of a component, which all have to be there and up."""
+
+    up: str
+    expected: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """The recorded failures of an objective, in pairs of windows each with its limit."""
+
+    pairs: Sequence[tuple[str, str, float]]
+    """Series of the long window, of the short one, and the share beyond which both have to be."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Absence:
+    """A recorded series that has no samples."""
+
+    series: str
+
+
+Watch = Limit | Members | Budget | Absence
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertRule:
+    """One alerting rule."""
+
+    name: str
+    group: str
+    watch: Watch
+    expr: str
+    held: str
+    """How long until it fires; empty for at once."""
+    labels: Mapping[str, str]
+    said: Mapping[str, str]
+    """Its annotations, with `values.HERE` for what is only known when it fires."""
+    found: str = ""
+    """What Prometheus is to put there, as an instruction of its templates."""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """It as Prometheus reads it."""
+        held = {"for": self.held} if self.held else {}
+        said = {key: values.plain(text).replace(values.HERE, self.found) for key, text in self.said.items()}
+        return {"alert": self.name, "expr": self.expr, **held, "labels": dict(self.labels), "annotations": said}
+
+
+def rules(plan: Plan) -> list[AlertRule]:
+    """Every alerting rule: those of the profile in its order, then those that say that one has no data."""
+    declared = [rule for name, spec in plan.system.alerts.items() for rule in _rules(plan, name, spec)]
+    return [*declared, *_without_data(plan, declared)]
+
+
+def files(plan: Plan) -> Mapping[str, Any]:
+    """The file of the alerting rules, by its name."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for rule in rules(plan):
+        groups.setdefault(rule.group, []).append(rule.document)
+    return {"alerts.yml": {"groups": [{"name": name, "rules": found} for name, found in groups.items()]}}
+
+
+def source(system: System, spec: Indicator) -> str:
+    """The component that all of an indicator's metrics come from; empty when there is none."""
+    families = (system.family(series) for series in spec.metrics)
+    components = {system.metrics[name].component for name in families if name}
+    return components.pop() if len(components) == 1 else ""
+
+
+def _rules(plan: Plan, name: str, alert: AlertSpec) -> Iterator[AlertRule]:
+    if alert.component:
+        yield _component_rule(plan, name, alert)
+    elif alert.slo:
+        yield from _objective_rules(plan, name, alert)
+    elif alert.indicator:
+        yield _indicator_rule(plan, name, alert)
+    else:
+        yield _query_rule(plan, name, alert)
+
+
+def _indicator_rule(plan: Plan, name: str, alert: AlertSpec) -> AlertRule:
+    _, group, spec = next(each for each in plan.system.indicators if each.id == alert.indicator)
+    level = alert.level or ("critical" if spec.critical is not None else "warning")
+    limit = alert.limit if alert.limit is not None else getattr(spec, level)
+    watch = Limit(series=indicator_series(alert.indicator or ""), limit=limit, healthy=spec.healthy, unit=spec.unit)
+    labels = {
+        "severity": alert.severity or level,
+        "team": alert.team or spec.team,
+        "category": alert.category or group,
+        "component": source(plan.system, spec),
+        "indicator": alert.indicator,
+    }
+    return _limit_rule(
+        plan,
+        name,
+        alert,
+        watch,
+        title=spec.title,
+        about=alert.about or spec.about,
+        labels=labels,
+        dashboard=alert.dashboard or spec.dashboard,
+        held=alert.held_for or spec.held_for or "",
+    )
+
+
+def _query_rule(plan: Plan, name: str, alert: AlertSpec) -> AlertRule:
+    watch = Limit(
+        series=query_series(name), limit=alert.limit or 0.0, healthy=alert.healthy or Direction.BELOW, unit="count"
+    )
+    labels = {"severity": alert.severity, "team": alert.team, "category": alert.category or "Other"}
+    return _limit_rule(
+        plan,
+        name,
+        alert,
+        watch,
+        title=alert.title or name,
+        about=alert.about,
+        labels=labels,
+        dashboard=alert.dashboard,
+        held=alert.held_for or "",
+    )
+
+
+def _limit_rule(
+    plan: Plan,
+    name: str,
+    alert: AlertSpec,
+    watch: Limit,
+    *,
+    title: str,
+    about: str,
+    labels: Mapping[str, str | None],
+    dashboard: str | None,
+    held: str,
+) -> AlertRule:
+    side, said = _SIDE[watch.healthy], words.limit(watch.limit, watch.unit)
+    called = f"{alert.title}: " if alert.title and alert.title != title else ""
+    lasting = f", for {held}" if held else ""
+    # Without a query of its own it is about an indicator, whose summary says more than its name does.
+    summary = f"{called}{title}" if alert.query else f"{called}{title} {side} {said}"
+    return AlertRule(
+        name=name,
+        group=labels["category"] or "",
+        watch=watch,
+        expr=promql.pretty(f"{watch.series} {_BEYOND[watch.healthy]} {_number(watch.limit)}"),
+        held=held,
+        labels=_labels(labels),
+        said=_said(
+            plan,
+            summary=summary,
+            description=f"{_sentence(about)}It is {values.HERE}; the limit is {said}{lasting}.",
+            runbook=alert.runbook or name.lower(),
+            dashboard=dashboard,
+        ),
+        found=values.template(watch.unit),
+    )
+
+
+def _component_rule(plan: Plan, name: str, alert: AlertSpec) -> AlertRule:
+    spec = plan.system.components[alert.component or ""]
+    expected = len(spec.instances) if isinstance(spec.instances, tuple) else spec.instances
+    # A member that is not scraped has no sample that could be 0.
+    parts = [f"{spec.up} == 0", f"absent({spec.up})"]
+    if expected is not None:
+        parts.append(f"count({spec.up}) < {expected}")
+    held = alert.held_for or ""
+    labels = {
+        "severity": alert.severity or "critical",
+        "team": alert.team or spec.team,
+        "category": alert.category or "Availability",
+        "component": alert.component,
+    }
+    called = f"{alert.title}: " if alert.title else ""
+    return AlertRule(
+        name=name,
+        group=labels["category"] or "",
+        watch=Members(up=spec.up, expected=expected),
+        expr=promql.pretty(" or ".join(parts)),
+        held=held,
+        labels=_labels(labels),
+        said=_said(
+            plan,
+            summary=f"{called}{spec.title} is down",
+            description=f"{_sentence(alert.about)}{spec.title}: {values.HERE}{f', for {held}' if held else ''}.",
+            runbook=alert.runbook or name.lower(),
+            dashboard=alert.dashboard,
+        ),
+        found=_MEMBER,
+    )
+
+
+def _objective_rules(plan: Plan, name: str, alert: AlertSpec) -> Iterator[AlertRule]:
+    """A fast burn and a slow one apart where only the fast one is critical; otherwise both as one."""
+    spec = plan.system.slos[alert.slo or ""]
+    severity = alert.severity or "critical"
+    told: dict[str, list[Burn]] = {}
+    for burn in telling(spec):
+        told.setdefault(severity if burn.critical or severity != "critical" else "warning", []).append(burn)
+    kind, _, cause = spec.explained_by.partition(":")
+    for told_as, burns in told.items():
+        pairs = [
+            (
+                failed_series(alert.slo or "", burn.long),
+                failed_series(alert.slo or "", burn.short),
+                burn.limit(spec),
+            )
+            for burn in burns
+        ]
+        labels = {
+            "severity": told_as,
+            "team": alert.team or spec.team,
+            "category": alert.category or "Objectives",
+            "component": cause if kind == "component" else "",
+            "slo": alert.slo,
+        }
+        objective = words.limit(spec.objective, "ratio")
+        spent = " or ".join(f"{burn.spent:.0%} in {burn.long}" for burn in burns)
+        yield AlertRule(
+            name=name,
+            group=labels["category"] or "",
+            watch=Budget(pairs=pairs),
+            expr=promql.pretty(
+                " or ".join(f"({long} > {_number(at)} and {short} > {_number(at)})" for long, short, at in pairs)
+            ),
+            held=alert.held_for or "",
+            labels=_labels(labels),
+            said=_said(
+                plan,
+                summary=f"{spec.title}: the error budget burns too fast",
+                description=(
+                    f"{_sentence(alert.about or spec.about)}{values.HERE} failed, where {objective} in {spec.window} "
+                    f"has to be good. Of what may fail in {spec.window}, more than {spent} was used up."
+                ),
+                runbook=alert.runbook or name.lower(),
+                dashboard=alert.dashboard or spec.dashboard,
+            ),
+            found=values.template("ratio"),
+        )
+
+
+def _without_data(plan: Plan, declared: Sequence[AlertRule]) -> Iterator[AlertRule]:
+    """For each series that an alert is about, one that says that there is none: an alert without data stays silent."""
+    seen: set[str] = set()
+    for rule in declared:
+        series = rule.watch.series if isinstance(rule.watch, Limit) else ""
+        if not series or series in seen:
+            continue
+        seen.add(series)
+        labels = {key: rule.labels.get(key) for key in ("team", "component", "indicator")}
+        yield AlertRule(
+            name=NO_DATA,
+            group="Data",
+            watch=Absence(series=series),
+            expr=f"absent({series})",
+            held=NO_DATA_FOR,
+            labels=_labels({"severity": "warning", **labels, "category": "Data", "silent": rule.name}),
+            said=_said(
+                plan,
+                summary=f"{rule.name} has no data, and so cannot fire",
+                description=f"{series} has had no sample for {NO_DATA_FOR}: its metrics are gone, or its rule fails.",
+                runbook=NO_DATA.lower(),
+                dashboard=None,
+            ),
+        )
+
+
+def _labels(labels: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in labels.items() if value}
+
+
+def _said(plan: Plan, *, summary: str, description: str, runbook: str, dashboard: str | None) -> dict[str, str]:
+    said = {
+        "summary": summary,
+        "description": description,
+        "runbook_url": plan.runbook_url(runbook),
+        "dashboard_url": plan.dashboard_url(dashboard),
+    }
+    return {name: text for name, text in said.items() if text}
+
+
+def _sentence(text: str) -> str:
+    """A text as a sentence before another one."""
+    if not text:
+        return ""
+    return f"{text[0].upper()}{text[1:].rstrip('.')}. "
+
+
+def _number(value: float) -> str:
+    return f"{value:.12g}"

@@ -1,0 +1,145 @@
+"""Unit tests of the alerting rules, in the format of promtool: each alert fires beyond its limit, and not at it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from opsjobs.model import Direction
+from opsjobs.stack import values
+from opsjobs.stack.alerts import GONE, NO_DATA, NO_DATA_FOR, SILENT, Absence, AlertRule, Budget, Limit, Members, rules
+from opsjobs.stack.plan import Plan
+from opsjobs.vocabulary import seconds
+
+_EVERY = 60
+"""Seconds between two samples and two evaluations."""
+_STALE = 300
+"""Seconds for which a series is seen after its last sample."""
+_SELECTOR = re.compile(r'(?P<name>[A-Za-z_:][\w:]*)(?:\{(?P<matchers>(?:\s*[A-Za-z_]\w*\s*=\s*"[^"\\]*"\s*,?)*)\})?')
+_MATCHER = re.compile(r'([A-Za-z_]\w*)\s*=\s*"([^"\\]*)"')
+
+Case = dict[str, Any]
+
+
+def files(plan: Plan) -> Mapping[str, Any]:
+    """The file of the tests, by its name."""
+    made = rules(plan)
+    tests = [case for rule in made for case in _cases(rule)]
+    silent = [rule for rule in made if isinstance(rule.watch, Absence)]
+    return {
+        "alerts.test.yml": {
+            "rule_files": ["alerts.yml"],
+            "evaluation_interval": f"{_EVERY}s",
+            "tests": [*tests, *_silence(silent)],
+        }
+    }
+
+
+def _cases(rule: AlertRule) -> Iterator[Case]:
+    watch = rule.watch
+    if isinstance(watch, Limit):
+        yield from _limit_cases(rule, watch)
+    elif isinstance(watch, Members):
+        yield from _member_cases(rule, watch)
+    elif isinstance(watch, Budget):
+        yield from _budget_cases(rule, watch)
+
+
+def _limit_cases(rule: AlertRule, watch: Limit) -> Iterator[Case]:
+    beyond = _beyond(watch.limit, up=watch.healthy is Direction.BELOW)
+    yield _case(f"{rule.name}: at the limit it is well", rule, {watch.series: watch.limit})
+    said = values.filled(watch.unit, beyond)
+    yield _case(f"{rule.name}: beyond the limit it fires", rule, {watch.series: beyond}, fires=[({}, said)])
+
+
+def _member_cases(rule: AlertRule, watch: Members) -> Iterator[Case]:
+    name, labels = _selected(watch.up)
+    yield _case(f"{rule.name}: what is not asked is not well", rule, {}, fires=[(labels, GONE)])
+    if name is None:
+        return
+    members = [labels | {"instance": f"member-{number}:80"} for number in range(watch.expected or 1)]
+    well = {_series(name, member): 1.0 for member in members}
+    yield _case(f"{rule.name}: who is up is well", rule, well)
+    down = {**well, _series(name, members[-1]): 0.0}
+    fires = [(members[-1], f"{members[-1]['instance']} {SILENT}")]
+    yield _case(f"{rule.name}: who is down is told", rule, down, fires=fires)
+    if len(members) > 1:
+        fewer = dict(list(well.items())[:-1])
+        yield _case(f"{rule.name}: who has vanished is missed", rule, fewer, fires=[({}, GONE)])
+
+
+def _budget_cases(rule: AlertRule, watch: Budget) -> Iterator[Case]:
+    for long, short, limit in watch.pairs:
+        beyond = _beyond(limit, up=True)
+        said = values.filled("ratio", beyond)
+        yield _case(f"{rule.name}: {long} at the limit is well", rule, {long: limit, short: limit})
+        yield _case(f"{rule.name}: {long} that is over is well", rule, {long: beyond, short: limit})
+        yield _case(f"{rule.name}: {long} beyond it fires", rule, {long: beyond, short: beyond}, fires=[({}, said)])
+
+
+def _silence(silent: Sequence[AlertRule]) -> Iterator[Case]:
+    """All series end at once, since each that is not there is told."""
+    if not silent:
+        return
+    minutes = 10
+    held = seconds(NO_DATA_FOR)
+    last = minutes * 60 + _STALE
+    series = [rule.watch.series for rule in silent if isinstance(rule.watch, Absence)]
+    yield {
+        "name": f"{NO_DATA}: what was there is missed when it is gone",
+        "interval": "1m",
+        "input_series": [{"series": each, "values": f"1x{minutes}"} for each in series],
+        "alert_rule_test": [
+            {"eval_time": f"{last + held - 60}s", "alertname": NO_DATA, "exp_alerts": []},
+            {
+                "eval_time": f"{last + held + 60}s",
+                "alertname": NO_DATA,
+                "exp_alerts": [_expected(rule, {}, "") for rule in silent],
+            },
+        ],
+    }
+
+
+def _case(
+    name: str, rule: AlertRule, series: Mapping[str, float], *, fires: Sequence[tuple[Mapping[str, str], str]] = ()
+) -> Case:
+    """Constant series: firing as soon as they have lasted, and not before; or never."""
+    held = -(-(seconds(rule.held) if rule.held else 0) // _EVERY)
+    points = held + 4
+    expected = [_expected(rule, labels, said) for labels, said in fires]
+    checks = [{"eval_time": f"{held * _EVERY}s", "alertname": rule.name, "exp_alerts": expected}]
+    if held and fires:
+        checks.insert(0, {"eval_time": f"{(held - 1) * _EVERY}s", "alertname": rule.name, "exp_alerts": []})
+    return {
+        "name": name,
+        "interval": f"{_EVERY}s",
+        "input_series": [{"series": key, "values": f"{value!r}x{points}"} for key, value in series.items()],
+        "alert_rule_test": checks,
+    }
+
+
+def _expected(rule: AlertRule, labels: Mapping[str, str], said: str) -> dict[str, Any]:
+    return {
+        "exp_labels": {**labels, **rule.labels},
+        "exp_annotations": {key: text.replace(values.HERE, said) for key, text in rule.said.items()},
+    }
+
+
+def _beyond(limit: float, *, up: bool) -> float:
+    """The next value beyond a limit that still reads well."""
+    step = max(abs(limit), 0.001) / 1000
+    return round(limit + step if up else limit - step, 12)
+
+
+def _selected(up: str) -> tuple[str | None, dict[str, str]]:
+    """The metric of a selector and the labels that it asks for; no metric where it is more than a plain selector."""
+    found = _SELECTOR.fullmatch(up.strip())
+    if not found:
+        return None, {}
+    return found["name"], dict(_MATCHER.findall(found["matchers"] or ""))
+
+
+def _series(name: str, labels: Mapping[str, str]) -> str:
+    inside = ", ".join(f'{key}="{value}"' for key, value in labels.items())
+    return f"{name}{{{inside}}}"

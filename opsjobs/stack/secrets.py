@@ -1,0 +1,59 @@
+"""The secrets of a stack: each a file with one line, which is never rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from opsjobs.system import System
+
+GRAFANA = "grafana-admin-password"
+POSTGRES = "postgres-exporter-password"
+REDIS = "redis-exporter-password"
+
+
+class Secret(NamedTuple):
+    """A file that has to be there, and what stands in it."""
+
+    file: str
+    holds: str
+
+
+def smtp(channel: str) -> str:
+    """The file with the password of a mail channel."""
+    return f"{channel}-password"
+
+
+def slack(channel: str) -> str:
+    """The file with the address of a Slack channel's webhook."""
+    return f"{channel}-webhook-url"
+
+
+def webhook(channel: str) -> str:
+    """The file with the token of a webhook."""
+    return f"{channel}-token"
+
+
+def pagerduty(channel: str) -> str:
+    """The file with the routing key of PagerDuty."""
+    return f"{channel}-routing-key"
+
+
+def needed(system: System) -> Iterator[Secret]:
+    """Every secret of the stack, in the order of the profile."""
+    parts = system.stack.parts
+    if "grafana" in parts:
+        yield Secret(GRAFANA, "the password of Grafana's user admin")
+    if "postgres-exporter" in parts:
+        yield Secret(POSTGRES, "the password of the exporter's role in PostgreSQL")
+    if "redis-exporter" in parts:
+        yield Secret(REDIS, 'the password of Redis, as {"redis://host.docker.internal:6379": "PASSWORD"}')
+    for name, channel in system.channels.items():
+        if channel.kind == "email":
+            yield Secret(smtp(name), f"the password with which {channel.smarthost} lets {channel.sender} in")
+        elif channel.kind == "slack":
+            yield Secret(slack(name), f"the address of the incoming webhook for {channel.channel}")
+        elif channel.kind == "pagerduty":
+            yield Secret(pagerduty(name), "the routing key of the service, for Events API v2")
+        elif channel.token:
+            yield Secret(webhook(name), f"the bearer token for {channel.url}")
