@@ -13,6 +13,7 @@ import click
 
 from opsjobs.cli.setting import Setting, configured, now, setting
 from opsjobs.cli.sources import opened
+from opsjobs.cli.stack import planned, running
 from opsjobs.errors import OpsjobsError, UsageError
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ def report_on(
             postgresql=sources.postgresql,
             redis=sources.redis,
             sentry=sources.sentry,
+            running=running(planned(here, name), sources) if connection.drift else None,
             past=desk.ledger.past(name, day, _REMEMBERED),
             places=_places(here, name),
             memory=_memory(desk.ledger, name, day - timedelta(days=growth.REACH)),

@@ -18,7 +18,8 @@ from opsjobs.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opsjobs.jobs.drift import Drift
+    from opsjobs.cli.sources import Sources
+    from opsjobs.jobs.drift import Compared, Running
     from opsjobs.jobs.panels import Panels
     from opsjobs.log import Redactor
     from opsjobs.running.tools import Checked
@@ -143,20 +144,21 @@ def drift(context: click.Context, redactor: Redactor, *, name: str | None, as_js
     Exits with 0 when all is as declared, with 1 when something is not, and with 3 when a server could not be asked.
     """
     from opsjobs.http import Deadline  # noqa: PLC0415 - slow to import
-    from opsjobs.jobs.drift import drifted  # noqa: PLC0415 - as above
+    from opsjobs.jobs.drift import compare  # noqa: PLC0415 - as above
 
     here = setting(file, redactor)
     plan = planned(here, _chosen(here, name))
     _reachable(here, plan.name)
     with opened(here, plan.name) as sources:
         say(f"{plan.system.title}: asking {sources.metrics.name}")
-        found = drifted(plan, sources.metrics, sources.alertmanager, sources.grafana, Deadline(_SECONDS))
+        compared = compare(running(plan, sources), Deadline(_SECONDS))
     if as_json:
-        click.echo(redactor.redact(json.dumps(_differences(plan.name, found), indent=2, ensure_ascii=False)))
+        click.echo(redactor.redact(json.dumps(_differences(plan.name, compared), indent=2, ensure_ascii=False)))
     else:
-        for text in _drift(plan.name, found):
+        for text in _drift(plan.name, compared):
             click.echo(redactor.redact(text))
-    context.exit(_DIFFERENT if found.differences else _UNKNOWN if found.failed else 0)
+    failed = any(each.error for each in compared)
+    context.exit(_DIFFERENT if any(each.differences for each in compared) else _UNKNOWN if failed else 0)
 
 
 @stack.command(epilog="Example: opsjobs stack up --system pratikoai --native")
@@ -209,6 +211,13 @@ def down(redactor: Redactor, *, name: str | None, out: Path | None, native: bool
         return
     containers.stop(planned(here, chosen), folder)
     click.echo("Ended. The volumes with what it has gathered stay.")
+
+
+def running(plan: Plan, sources: Sources) -> Running:
+    """What runs, to be compared with what is declared."""
+    from opsjobs.jobs.drift import Running  # noqa: PLC0415 - slow to import
+
+    return Running(plan=plan, rules=sources.metrics, routes=sources.alertmanager, dashboards=sources.grafana)
 
 
 def _chosen(here: Setting, name: str | None) -> str:
@@ -285,31 +294,45 @@ def _document(name: str, found: list[Checked], panels: Panels | None, redactor: 
     return document
 
 
-def _drift(name: str, found: Drift) -> Iterator[str]:
-    for each in found.differences:
-        yield f"{each.subject}: {each.text}"
-        if each.declared:
-            yield f"    declared: {each.declared}"
-        if each.running:
-            yield f"    running:  {each.running}"
-    for who, error in found.failed:
-        yield f"{who} could not be asked: {error.message}"
-        if error.advice:
-            yield f"    {error.advice}"
-    for who in found.left_out:
-        yield f"{who} was not asked: systems.{name}.{who.lower()} is not in the configuration."
-    count = len(found.differences)
+def _drift(name: str, compared: list[Compared]) -> Iterator[str]:
+    for difference in (difference for each in compared for difference in each.differences):
+        yield f"{difference.subject}: {difference.text}"
+        if difference.declared:
+            yield f"    declared: {difference.declared}"
+        if difference.running:
+            yield f"    running:  {difference.running}"
+    for each in compared:
+        if each.error:
+            yield f"{each.server} could not be asked: {each.error.message}"
+            if each.error.advice:
+                yield f"    {each.error.advice}"
+    for server in _left_out(compared):
+        yield f"{server} was not asked: systems.{name}.{server.lower()} is not in the configuration."
+    count = sum(len(each.differences) for each in compared)
     said = f"{count} difference{'s' if count > 1 else ''}" if count else "as declared"
-    if found.failed and not count:
+    if not count and any(each.error for each in compared):
         said = "not known to be as declared"
-    yield f"{name}: {said}. Compared: {'; '.join(found.compared) or 'nothing'}."
+    asked = [f"{each.server}: {each.what}" for each in compared if not each.error]
+    yield f"{name}: {said}. Compared: {'; '.join(asked) or 'nothing'}."
 
 
-def _differences(name: str, found: Drift) -> dict[str, object]:
+def _differences(name: str, compared: list[Compared]) -> dict[str, object]:
     return {
         "system": name,
-        "compared": list(found.compared),
-        "differences": [asdict(each) for each in found.differences],
-        "failed": [{"server": who, "error": error.message, "advice": error.advice} for who, error in found.failed],
-        "not_configured": list(found.left_out),
+        "compared": [each.server for each in compared if not each.error],
+        "differences": [asdict(difference) for each in compared for difference in each.differences],
+        "failed": [
+            {"server": each.server, "error": each.error.message, "advice": each.error.advice}
+            for each in compared
+            if each.error
+        ],
+        "not_configured": _left_out(compared),
     }
+
+
+def _left_out(compared: list[Compared]) -> list[str]:
+    """The servers that are not configured."""
+    from opsjobs.jobs.drift import ALERTMANAGER, GRAFANA, PROMETHEUS  # noqa: PLC0415 - slow to import
+
+    asked = {each.server for each in compared}
+    return [server for server in (PROMETHEUS, ALERTMANAGER, GRAFANA) if server not in asked]

@@ -7,11 +7,14 @@
     sentry.py     what a Sentry is asked for a day, and how that came about
     asides.py     what an indicator's own past says of its value, and what to remember of that
     sections.py   what was found out, as the parts of a report
+    drift.py      where what runs is not as the profile declares it
+    observation.py what is found out of a day, before it is said
     daily.py      the health and the business of one day, against their limits and their own past
     weekly.py     the seven days of a week on one page, each judged as its daily report does
     week.py       what was found out of those days, as the parts of their report
 
     inspection.py what a live Prometheus has of what a profile declares; no job of its own
+    panels.py     whether the panels that are rendered have an answer; no job either
     draft.py      a profile to start from, made of what a live Prometheus has; no job either
 
 To add a job: a file here with a `run(context) -> Result`, a line in `JOBS`, a command in `opsjobs.cli`.

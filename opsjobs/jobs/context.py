@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from opsjobs.analysis.growth import Memory
 from opsjobs.http import Deadline
+from opsjobs.jobs.drift import Running
 from opsjobs.model import Delivery, IndicatorResult, Run, ServerValue, StatedForecast
 from opsjobs.report.document import Report
 from opsjobs.sources import ErrorTracker, KeyValueStore, Metrics, RelationalDatabase
@@ -33,6 +34,8 @@ class Context:
     postgresql: RelationalDatabase | None = None
     redis: KeyValueStore | None = None
     sentry: ErrorTracker | None = None
+    running: Running | None = None
+    """What runs, to be compared with what is declared; None where nobody wants that."""
     past: Mapping[str, Mapping[date, float]] = field(default_factory=dict)
     """Values of earlier days by indicator and local day, each of a whole day and of the quality ok.
 

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from opsjobs.analysis import alerts
 from opsjobs.analysis.alerts import AlertResult
-from opsjobs.jobs.daily import Observed
+from opsjobs.jobs.observation import Observed
 from opsjobs.jobs.sections import objectives
 from opsjobs.model import ComponentResult, Finding, IndicatorResult, Outage, Quality, Status
 from opsjobs.report import filters

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from opsjobs.errors import UsageError
 from opsjobs.jobs import week
 from opsjobs.jobs.context import Context, Result
-from opsjobs.jobs.daily import Observed, observe
 from opsjobs.jobs.evidence import evidence
+from opsjobs.jobs.observation import Observed, observe
 from opsjobs.jobs.week import Seen, listed, weekdays
 from opsjobs.model import Evidence, Finding, Gap, Status, Window
 from opsjobs.report.document import Fact, Report

@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -200,6 +201,40 @@ class TestPrograms:
             os.kill(pid, 1)
         assert waited(lambda: native.opsjobs("drift"), lambda done: done.returncode == 0).returncode == 0
 
+    def test_the_daily_report_says_it_where_it_is_wanted(self, native):
+        settings = native.place / "opsjobs.yml"
+        (native.place / "drift.yml").write_text(
+            settings.read_text().replace("    alertm", "    drift: true\n    alertm")
+        )
+        rules = native.folder / "prometheus/rules/alerts.yml"
+        text = rules.read_text()
+        pid = json.loads((native.folder / "running.json").read_text())["prometheus"]
+        try:
+            rules.write_text(text.replace("for: 2m", "for: 3m", 1))
+            os.kill(pid, 1)
+            waited(lambda: native.opsjobs("drift"), lambda done: done.returncode == 1)
+            made = report(native.place, "--config", "drift.yml", "--out", "reports")
+        finally:
+            rules.write_text(text)
+            os.kill(pid, 1)
+        (section,) = [each for each in made["sections"] if each["id"] == "drift"]
+        rows = {row["title"]: row["value"] for block in section["blocks"] for row in block["states"]}
+        assert rows == {
+            "Prometheus": "1 difference",
+            "Alertmanager": "as declared: routes, receivers, inhibitions and hours",
+        }
+        (finding,) = [each for each in made["findings"] if each["subject"].startswith("drift")]
+        assert (finding["subject"], finding["status"]) == ("drift:prometheus", "WARNING")
+        assert "HighUserCost: how long it waits is not as declared" in finding["detail"]
+        assert "drift" not in {each["id"] for each in report(native.place, "--out", "without")["sections"]}
+
+    def test_a_prometheus_that_cannot_be_asked_is_told_once_in_the_report(self, tmp_path):
+        (tmp_path / "opsjobs.yml").write_text(
+            "systems:\n  portfolio:\n    prometheus: {url: 'http://127.0.0.1:9', timeout: 2}\n    drift: true\n"
+        )
+        made = report(tmp_path, "--out", "reports")
+        assert [each["title"] for each in made["findings"]] == ["Prometheus could not be asked"]
+
     def test_a_server_that_cannot_be_asked_is_unknown_and_never_as_declared(self, tmp_path):
         (tmp_path / "opsjobs.yml").write_text("systems:\n  portfolio:\n    prometheus: {url: 'http://127.0.0.1:9'}\n")
         done = subprocess.run(
@@ -234,6 +269,21 @@ class TestPrograms:
         assert done.returncode == 0 and "Prometheus" in done.stdout
         assert not any(answers(port) for port in native.parts.values())
         assert any((native.folder / "data" / "prometheus").iterdir())
+
+
+def report(place, *words):
+    """The report of yesterday as its JSON file has it."""
+    day = datetime.now(UTC).astimezone(ZoneInfo("Europe/Rome")).date() - timedelta(days=1)
+    done = subprocess.run(
+        [sys.executable, "-m", "opsjobs", "daily", "--date", day.isoformat(), "--json", *words],
+        cwd=place,
+        env={**os.environ, "HOME": str(place), "OPSJOBS_HOME": str(place / "home")},
+        capture_output=True,
+        text=True,
+    )
+    ((run,), failed) = json.loads(done.stdout).values()
+    assert not failed
+    return json.loads(Path(run["files"]["report.json"]).read_text())
 
 
 def waited(ask, wanted, seconds=20):
