@@ -13,6 +13,7 @@ from opsjobs.model import Delivery, IndicatorResult, Run, ServerValue, StatedFor
 from opsjobs.report.document import Report
 from opsjobs.sources import ErrorTracker, KeyValueStore, Metrics, RelationalDatabase
 from opsjobs.system import System
+from opsjobs.system.owners import Owners
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +50,11 @@ class Context:
     """The newest runs of the system's jobs."""
     undelivered: Sequence[Delivery] = ()
     """Messages of the system that nobody has got."""
+
+    @property
+    def owners(self) -> Owners:
+        """Whose what is, and where to read on about it."""
+        return Owners(self.system, self.grafana, self.runbooks)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

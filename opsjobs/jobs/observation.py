@@ -35,7 +35,6 @@ from opsjobs.model import (
     IndicatorResult,
     SloResult,
     Status,
-    Team,
     Window,
 )
 
@@ -84,11 +83,11 @@ def observe(context: Context, *, bands: bool = True) -> Observed:
         inquiry.replies["alerts:day"], inquiry.replies["alerts:before"], inquiry.replies["alerts:rules"], days
     )
     servers = tuple(_servers(context))
-    team, runbook = _owner(context, "sentry")
+    team, runbook = context.owners.of_server("sentry")
     tracked = track(context, days, team=team, runbook=runbook)
     drifted = _drift(context, told_already=bool(inquiry.failures))
     others = (*_told(servers), *(tracked.result.findings if tracked else ()), *(drifted.findings if drifted else ()))
-    own = runs.evaluate(context.runs, context.undelivered, days.window, days.zone, team=_monitoring(context))
+    own = runs.evaluate(context.runs, context.undelivered, days.window, days.zone, team=context.owners.monitoring)
     situation = Situation(
         system=context.system,
         window=days.window,
@@ -99,7 +98,7 @@ def observe(context: Context, *, bands: bool = True) -> Observed:
         failures=inquiry.failures,
         warnings=inquiry.warnings,
         asked=len(inquiry.questions),
-        runbooks={name: _runbook(context, spec.runbook) for name, spec in context.system.components.items()},
+        runbooks={name: context.owners.runbook(spec.runbook) for name, spec in context.system.components.items()},
         slos=tuple(_objectives(context, days, inquiry)),
         others={finding.subject: finding for finding in (*others, *own.findings)},
     )
@@ -127,7 +126,7 @@ def _servers(context: Context) -> Iterator[DatabaseResult]:
     ):
         if source is None:
             continue
-        team, runbook = _owner(context, name)
+        team, runbook = context.owners.of_server(name)
         try:
             facts = source.facts(context.deadline)
         except SourceError as error:
@@ -139,15 +138,9 @@ def _servers(context: Context) -> Iterator[DatabaseResult]:
 def _drift(context: Context, *, told_already: bool) -> DatabaseResult | None:
     if context.running is None:
         return None
-    _, runbook = _owner(context, "prometheus")
+    _, runbook = context.owners.of_server("prometheus")
     compared = drift.compare(context.running, context.deadline)
-    return drift.evaluate(compared, told_already=told_already, team=_monitoring(context), runbook=runbook)
-
-
-def _owner(context: Context, name: str) -> tuple[Team, str]:
-    """Whose a server is and what to do about it: what the profile says of the component of that name."""
-    spec = context.system.components.get(name)
-    return (_team(context, spec.team), _runbook(context, spec.runbook)) if spec else (Team(name=""), "")
+    return drift.evaluate(compared, told_already=told_already, team=context.owners.monitoring, runbook=runbook)
 
 
 def _days(context: Context) -> Days:
@@ -197,8 +190,8 @@ def _components(context: Context, days: Days, inquiry: Inquiry) -> Iterator[Comp
             days.window,
             zone=days.zone,
             max_age=context.system.max_age,
-            team=_team(context, spec.team),
-            runbook=_runbook(context, spec.runbook),
+            team=context.owners.team(spec.team),
+            runbook=context.owners.runbook(spec.runbook),
         )
 
 
@@ -222,9 +215,9 @@ def _indicators(
             },
         )
         told = {
-            "team": _team(context, spec.team),
-            "dashboard": _dashboard(context, spec.dashboard),
-            "runbook": _runbook(context, spec.runbook),
+            "team": context.owners.team(spec.team),
+            "dashboard": context.owners.dashboard(spec.dashboard),
+            "runbook": context.owners.runbook(spec.runbook),
         }
         name = declared.id
         if spec.store == "prometheus":
@@ -250,9 +243,9 @@ def _objectives(context: Context, days: Days, inquiry: Inquiry) -> Iterator[SloR
             day=day,
             end=days.window.end.timestamp(),
             history=inquiry.history,
-            team=_team(context, spec.team),
-            dashboard=_dashboard(context, spec.dashboard),
-            runbook=_runbook(context, spec.runbook),
+            team=context.owners.team(spec.team),
+            dashboard=context.owners.dashboard(spec.dashboard),
+            runbook=context.owners.runbook(spec.runbook),
         )
 
 
@@ -260,28 +253,3 @@ def _origins(context: Context, names: Iterable[str]) -> set[str]:
     """The components that expose these metrics."""
     families = {context.system.family(name) for name in names}
     return {spec.component for name, spec in context.system.metrics.items() if name in families}
-
-
-def _team(context: Context, name: str | None) -> Team:
-    spec = context.system.teams[name or ""]
-    return Team(name=name or "", contact=spec.contact, hours=spec.hours)
-
-
-def _monitoring(context: Context) -> Team:
-    """Who owns the monitoring: the team of the component `prometheus`, else that of the first one."""
-    specs = context.system.components
-    return _team(context, next(iter([specs["prometheus"]] if "prometheus" in specs else specs.values())).team)
-
-
-def _dashboard(context: Context, name: str | None) -> str:
-    """A link where the address of Grafana is known, else the dashboard's title."""
-    if not name:
-        return ""
-    spec = context.system.dashboards[name]
-    return f"{context.grafana}{spec.path}" if context.grafana else spec.title
-
-
-def _runbook(context: Context, anchor: str) -> str:
-    """Where the runbook is: on the page that the configuration names, else on that of the profile."""
-    page = context.runbooks or context.system.runbooks
-    return f"{page}#{anchor}" if anchor and page else anchor

@@ -5,6 +5,7 @@
     objective.py    service level objectives
     alerting.py     alerts, channels, routes, hours and escalations
     dashboard.py    dashboards and their panels
+    owners.py       whose a thing is, and where to read on
     families.py     metrics that many have (families.yml), for drafts
 
 To add a key to a profile: a field of one of these, with a docstring that says what it means. To add a system: a file in
