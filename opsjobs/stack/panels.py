@@ -10,7 +10,6 @@ from typing import Any
 from opsjobs import promql, words
 from opsjobs.model import Direction
 from opsjobs.stack.plan import Plan
-from opsjobs.stack.recording import value
 from opsjobs.system import DeclaredIndicator, Indicator
 from opsjobs.system.dashboard import PanelSpec
 
@@ -36,7 +35,7 @@ _NOW = {"stat", "gauge", "bargauge", "piechart", "table"}
 _BARELY = 1e-9
 """A threshold of Grafana begins at its value, a limit of ours ends there."""
 _VARIABLE = re.compile(r'=~"\$\w+"')
-_NOT_LABELS = {"", "le", "__name__"}
+_NOT_LABELS = {"", "le"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +56,9 @@ class Shown:
 
 def variable(panel: PanelSpec) -> str:
     """The label of its own query by which a panel can be narrowed; empty when there is none."""
-    return panel.by if panel.query and panel.by not in _NOT_LABELS else ""
+    # One that the query itself makes is none of its metrics.
+    made = f'"{panel.by}"' in (panel.query or "")
+    return panel.by if panel.query and not made and panel.by not in _NOT_LABELS else ""
 
 
 def question(plan: Plan, spec: PanelSpec) -> str:
@@ -140,7 +141,7 @@ def _indicator(plan: Plan, declared: DeclaredIndicator) -> Shown:
     healthy = f"Healthy is {side}: {', '.join(said)}." if said else ""
     owner = f"Owned by {spec.team}." if spec.team else ""
     return Shown(
-        expr=promql.pretty(value(spec)),
+        expr=promql.pretty(spec.number),
         unit=spec.unit,
         legend=spec.title,
         about=" ".join(filter(None, [_sentence(spec.about).strip(), healthy, owner])),

@@ -13,12 +13,11 @@ from opsjobs import promql
 from opsjobs.errors import ConfigError
 from opsjobs.stack.burn import windows
 from opsjobs.stack.plan import Plan
-from opsjobs.system import Indicator, System
+from opsjobs.system import System
 from opsjobs.vocabulary import seconds
 
 _STEP = 300
 """For which `$step` stands in the query of an alert, in seconds."""
-_DAY = 86400
 _LONG = 7200
 """What reads further back than this, in seconds, changes slowly and costs much."""
 _OFTEN, _SELDOM = "1m", "4m"
@@ -86,19 +85,10 @@ def files(plan: Plan) -> Mapping[str, Any]:
     }
 
 
-def value(spec: Indicator) -> str:
-    """PromQL for the one number of an indicator, as its limits mean it: what is summed up is that of a whole day."""
-    step = _DAY if spec.summary == "sum" else spec.step_seconds
-    if spec.query is not None:
-        return promql.at_step(spec.query, step)
-    numerator, denominator = (promql.at_step(part or "", step) for part in (spec.numerator, spec.denominator))
-    return f"({numerator}\n) / ({denominator}\n)"
-
-
 def _indicators(system: System) -> Iterator[Recording]:
     for name, group, spec in system.indicators:
         if spec.store == "prometheus":
-            yield Recording(group, indicator_series(name), value(spec))
+            yield Recording(group, indicator_series(name), spec.number)
 
 
 def _queries(system: System) -> Iterator[Recording]:

@@ -12,6 +12,7 @@ from opsjobs.model import Direction, Threshold
 from opsjobs.vocabulary import (
     DashboardName,
     HeldFor,
+    Length,
     Query,
     RedisCommand,
     Sql,
@@ -75,6 +76,9 @@ class Indicator(Declared):
     summary: Literal["last", "mean", "max", "sum", "p95", "ratio"] = "mean"
     """How the points of the day become the value of the day."""
     step: Step = "5m"
+    over: Length | None = None
+    """Over how much time its number at a moment is taken, where few things happen in a step; alerts, health checks and
+    panels ask for that. Default: its step, and a day where `summary` is `sum`."""
     breakdown: BreakdownSpec | None = None
     full_at: FiniteFloat | None = None
     """The value at which nothing is left, 1.0 for the share of a disk in use: a report says when that will be."""
@@ -174,6 +178,15 @@ class Indicator(Declared):
             f' or label_replace({denominator}{_closed(denominator)}, "part", "denominator", "", "")'
         )
         return promql.at_step(both, self.step_seconds)
+
+    @property
+    def number(self) -> str:
+        """PromQL for its one number at a moment, as its limits mean it."""
+        step = seconds(self.over) if self.over else _DAY if self.summary == "sum" else self.step_seconds
+        if self.query is not None:
+            return promql.at_step(self.query, step)
+        numerator, denominator = (promql.at_step(part or "", step) for part in (self.numerator, self.denominator))
+        return f"({numerator}\n) / ({denominator}\n)"
 
     @property
     def threshold(self) -> Threshold:
