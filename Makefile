@@ -14,7 +14,7 @@ NATIVE := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test golden bench lint types native servers clean \
-        monitoring-daily monitoring-start monitoring-stop
+        monitoring-daily monitoring-health monitoring-start monitoring-stop
 
 help: ## List what one can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ monitoring-start: $(VENV)/.installed ## Render the monitoring stack and start it
 
 monitoring-stop: $(VENV)/.installed ## End it; the same ARGS
 	@$(BIN)/opsjobs stack down $(ARGS)
+
+monitoring-health: $(VENV)/.installed ## Whether the configured systems are well now
+	@$(BIN)/opsjobs health $(ARGS)
 
 monitoring-daily: $(VENV)/.installed native ## The daily report of the configured systems
 	@$(BIN)/opsjobs daily $(ARGS)

@@ -111,6 +111,8 @@ class SystemConnection(Declared):
     sentry: SentryServer | None = None
     alertmanager: AlertmanagerServer | None = None
     grafana: GrafanaServer | None = None
+    visits: bool = True
+    """Whether health checks visit the addresses of components; not from where they are not reached."""
     drift: bool = False
     """Whether the daily report says where rules, routes and dashboards that run are not as the profile has them."""
     indicators_from: Store = "prometheus"

@@ -30,6 +30,98 @@ class RunningRule:
     """Whether it alerts, or records."""
     error: str = ""
     """Why its last evaluation failed."""
+    evaluated_at: datetime | None = None
+    """None where it was not evaluated yet."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScrapeTarget:
+    """Something that a Prometheus scrapes."""
+
+    job: str
+    instance: str
+    up: bool | None
+    """None where it was not scraped yet."""
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrometheusFacts:
+    """What a Prometheus says of itself. None is what it did not say, with the reason under its name in `missing`."""
+
+    ready: bool | None = None
+    reloaded: bool | None = None
+    """Whether the configuration that it read last was good."""
+    configured_at: datetime | None = None
+    """When it read one that was."""
+    corruptions: int | None = None
+    """How often its storage was found corrupt since it began."""
+    retention: str = ""
+    series: int | None = None
+    """How many are in memory."""
+    largest: tuple[tuple[str, int], ...] = ()
+    """The metrics with the most series, largest first."""
+    rules: tuple[RunningRule, ...] | None = None
+    targets: tuple[ScrapeTarget, ...] | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoutedAlert:
+    """An alert that an Alertmanager holds."""
+
+    name: str
+    severity: str
+    since: datetime | None
+    held_back: str = ""
+    """By what nobody is told: `silenced` or `inhibited`; empty where people are."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertmanagerFacts:
+    """What an Alertmanager says of itself."""
+
+    ready: bool | None = None
+    cluster: str = ""
+    """`ready`, `settling` or `disabled`; empty where it did not say."""
+    peers: int = 0
+    alerts: tuple[RoutedAlert, ...] | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataSource:
+    """What a Grafana asks for its panels."""
+
+    name: str
+    kind: str
+    well: bool | None
+    """None where Grafana does not say."""
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GrafanaFacts:
+    """What a Grafana says of itself."""
+
+    version: str
+    database: str
+    """`ok`, or what is wrong with its own database."""
+    sources: tuple[DataSource, ...] | None = None
+    """None where it lets nobody see them."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Visit:
+    """What an address answered to one GET."""
+
+    code: int
+    seconds: float
+    body: str
+    """The beginning of it."""
+    certificate_until: datetime | None
+    """Until when its certificate is good; None without TLS."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -325,6 +325,44 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CheckResult:
+    """How one thing is at a moment."""
+
+    id: str
+    """Stable identity: `component:ID`, `indicator:ID`, `postgresql:connections`, ..."""
+    title: str
+    status: Status
+    text: str
+    """What was found, in words that name the value and the limit."""
+    value: float | None = None
+    unit: str = ""
+    warning: float | None = None
+    critical: float | None = None
+    """The limits in the unit of the value, where there are any."""
+    healthy: Direction = Direction.BELOW
+    """On which side of them a healthy value lies."""
+    cause: str = ""
+    """The check that explains this one when it is bad itself."""
+    explains: tuple[str, ...] = ()
+    """Titles of what else is bad because of this."""
+    advice: str = ""
+    team: Team = field(default_factory=lambda: Team(name=""))
+    dashboard: str = ""
+    runbook: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Passed:
+    """Something that was bad for a while and is well again."""
+
+    subject: str
+    title: str
+    start: datetime
+    end: datetime
+    severity: Status = Status.CRITICAL
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Gap:
     """A named hole in a report: what is missing, why, and what to do about it."""
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +16,10 @@ from pathlib import Path
 from opsjobs import archive
 from opsjobs.errors import OpsjobsError
 from opsjobs.jobs import JOBS, Context
+from opsjobs.jobs.health import Health
 from opsjobs.ledger import Ledger, lock
 from opsjobs.log import Redactor
-from opsjobs.model import Delivery, DeliveryState, Outcome, Run
+from opsjobs.model import Delivery, DeliveryState, Outcome, Run, Status
 from opsjobs.notify import Witness
 from opsjobs.notify.outbox import Outbox
 from opsjobs.report import MEDIA_TYPES, Rendered, mail, render
@@ -65,29 +67,53 @@ def execute(job: str, context: Context, desk: Desk, slot: str = "") -> Finished:
 
     Raises `SlotTaken`, or what the job raised once that is written down.
     """
-    slot = slot or context.day.isoformat()
-    with lock.held(desk.locks, context.name, job):
+    with _begun(desk, context.name, job, slot or context.day.isoformat()) as (run, known):
+        context = replace(context, runs=known, undelivered=desk.ledger.undelivered(context.name))
+        finished = _work(job, context, desk, run)
+    if desk.witness:
+        desk.witness.ended(finished.run)
+    return finished
+
+
+def examine(name: str, slot: str, desk: Desk, look: Callable[[Sequence[Run], Sequence[Delivery]], Health]) -> Health:
+    """Look at the health of a system as a run of its own; `look` is told of earlier runs and undelivered messages.
+
+    Raises as `execute` does.
+    """
+    with _begun(desk, name, "health", slot) as (run, known):
+        health = look(known, desk.ledger.undelivered(name))
+        unknown = any(each.status is Status.UNKNOWN for each in health.checks)
+        ended = replace(
+            run,
+            finished_at=desk.clock(),
+            outcome=Outcome.PARTIAL if unknown else Outcome.SUCCEEDED,
+            status=health.status,
+            error=desk.redactor.redact(f"{len(health.bad)} of {len(health.checks)} checks" if health.bad else ""),
+        )
+        desk.ledger.finish(ended)
+    if desk.witness:
+        desk.witness.ended(ended)
+    return health
+
+
+@contextmanager
+def _begun(desk: Desk, name: str, job: str, slot: str) -> Iterator[tuple[Run, Sequence[Run]]]:
+    """A run whose row is written, with the runs before it; what ends it badly is written down, too."""
+    with lock.held(desk.locks, name, job):
         # Whoever holds the lock knows that nobody else is at work: rows that say otherwise were left by the dead.
-        crashed = desk.ledger.crash(context.name, job, desk.host, desk.clock())
+        crashed = desk.ledger.crash(name, job, desk.host, desk.clock())
         if crashed:
-            _LOG.warning("%s earlier run(s) of %s for %s had crashed", crashed, job, context.name)
+            _LOG.warning("%s earlier run(s) of %s for %s had crashed", crashed, job, name)
         run = Run(
-            id=desk.new_id(),
-            system=context.name,
-            job=job,
-            slot=slot,
-            started_at=desk.clock(),
-            host=desk.host,
-            pid=desk.pid,
+            id=desk.new_id(), system=name, job=job, slot=slot, started_at=desk.clock(), host=desk.host, pid=desk.pid
         )
         # What is known of the jobs, this run not among them.
-        known = desk.ledger.runs(system=context.name, limit=_REMEMBERED)
-        context = replace(context, runs=known, undelivered=desk.ledger.undelivered(context.name))
+        known = desk.ledger.runs(system=name, limit=_REMEMBERED)
         desk.ledger.start(run)
         try:
             if desk.witness:
                 desk.witness.started(run)
-            finished = _work(job, context, desk, run)
+            yield run, known
         except BaseException as error:
             ended = replace(
                 run, finished_at=desk.clock(), outcome=Outcome.FAILED, error=desk.redactor.redact(_told(error))
@@ -99,9 +125,6 @@ def execute(job: str, context: Context, desk: Desk, slot: str = "") -> Finished:
                 if desk.witness:
                     desk.witness.failed(ended, error)
             raise
-        if desk.witness:
-            desk.witness.ended(finished.run)
-        return finished
 
 
 def _told(error: BaseException) -> str:

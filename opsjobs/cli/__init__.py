@@ -3,7 +3,8 @@
     daily.py     opsjobs daily             runs.py    opsjobs runs
     config.py    opsjobs config            demo.py    opsjobs demo
     notify.py    opsjobs notify            system.py  opsjobs system
-    stack.py     opsjobs stack
+    health.py    opsjobs health            stack.py   opsjobs stack
+    marks.py     how a status looks
     sources.py   the sources of one system, opened
     setting.py   what every command needs: the configuration, the root, the ledger, the clock
 
@@ -27,6 +28,7 @@ from opsjobs import __version__
 from opsjobs.cli.config import config
 from opsjobs.cli.daily import daily
 from opsjobs.cli.demo import demo
+from opsjobs.cli.health import health
 from opsjobs.cli.notify import notify
 from opsjobs.cli.runs import runs
 from opsjobs.cli.stack import stack
@@ -34,7 +36,7 @@ from opsjobs.cli.system import system
 from opsjobs.errors import ConfigError, Interrupted, OpsjobsError, UsageError
 from opsjobs.log import Redactor, configure
 
-COMMANDS = (daily, runs, notify, system, stack, config, demo)
+COMMANDS = (daily, health, runs, notify, system, stack, config, demo)
 _REDACTOR = Redactor()
 
 
@@ -45,6 +47,7 @@ _REDACTOR = Redactor()
     \b
     Try it on a simulated system:   opsjobs demo
     Yesterday's report of yours:    opsjobs daily
+    Whether it is well now:         opsjobs health
     """,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 failed, 3 partial, 64 usage, 75 another run holds the slot, 78 configuration.",

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from opsjobs.cli.marks import heading, shape
 from opsjobs.cli.setting import Setting, configured, now, setting
 from opsjobs.cli.sources import opened
 from opsjobs.cli.stack import planned, running
@@ -29,7 +30,6 @@ _LONGEST_DAY = 25 * 3600
 _DAYS = 7
 _LAST = "last"
 _WEEK = re.compile(r"(\d{4})-W(\d{2})")
-_SHAPES = {"OK": ("●", "green"), "WARNING": ("▲", "yellow"), "CRITICAL": ("◆", "red"), "UNKNOWN": ("○", "magenta")}
 
 
 @click.command(epilog="Example: opsjobs daily --system pratikoai --date 2026-11-18 --out ./reports")
@@ -195,15 +195,13 @@ def _document(finished: Finished) -> dict[str, object]:
 def tell(finished: Finished) -> None:
     """Say on standard output what was found, and where the files are."""
     report = finished.report
-    shape, colour = _SHAPES[report.status.name]
     partial = "" if report.complete else "  PARTIAL"
     long = report.window.seconds > _LONGEST_DAY
     so_far = "" if report.over else f" until {report.window.end:{'%A, %H:%M' if long else '%H:%M'}}"
     click.echo(f"{report.system_title}, {report.slot}{so_far}")
-    click.echo(f"{click.style(f'{shape} {report.status.name}{partial}', fg=colour, bold=True)}  {report.verdict}")
+    click.echo(f"{heading(report.status.name, partial)}  {report.verdict}")
     for finding in report.findings:
-        shape, colour = _SHAPES[finding.status.name]
-        click.echo(f"  {click.style(shape, fg=colour)} {finding.status.name:<8}  {finding.title}")
+        click.echo(f"  {shape(finding.status.name)} {finding.status.name:<8}  {finding.title}")
         for line in (finding.detail, finding.advice):
             if line:
                 click.echo(f"    {line}")

@@ -1,11 +1,13 @@
 """ACQUIRE: ask a system, return values of the model or raise a `SourceError` that a person can act on.
 
     prometheus.py   the Prometheus HTTP API, as Thanos, Mimir and VictoriaMetrics speak it too
+    state.py        what a Prometheus says of itself, its rules and targets among it
     postgres.py     what a PostgreSQL says of itself, and the figures that are kept in it, in read-only sessions
     catalog.py      the statements by which it is asked of itself
     redis.py        what a Redis says of itself, and the figures that are kept in it
     alertmanager.py the configuration that an Alertmanager runs on
     grafana.py      the dashboards that a Grafana shows
+    web.py          an address, visited as a browser would
     sentry.py       the errors of a day and their issues, by Sentry's web API
     grant.sql       the role with which PostgreSQL is asked: it may look, and no more
 
@@ -26,7 +28,16 @@ from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
 from opsjobs.errors import SourceError, TimedOut, Unreachable
-from opsjobs.facts import PostgresFacts, RedisFacts, RunningRule, SentryFacts
+from opsjobs.facts import (
+    AlertmanagerFacts,
+    GrafanaFacts,
+    PostgresFacts,
+    PrometheusFacts,
+    RedisFacts,
+    RunningRule,
+    SentryFacts,
+    Visit,
+)
 from opsjobs.http import Deadline
 from opsjobs.model import Answer, Sample, Series, Window
 
@@ -144,8 +155,15 @@ class Rules(Protocol):
         """Every rule that it has loaded. Raises `SourceError`."""
 
 
+class Monitor(Rules, Protocol):
+    """Something that evaluates rules and says how it is."""
+
+    def facts(self, deadline: Deadline) -> PrometheusFacts:
+        """What it says of itself. Raises `SourceError` when it cannot be reached."""
+
+
 class Routes(Protocol):
-    """Something that tells people of alerts."""
+    """Something that tells people of alerts, and says how it is."""
 
     @property
     def name(self) -> str:
@@ -154,9 +172,12 @@ class Routes(Protocol):
     def configuration(self, deadline: Deadline) -> str:
         """The configuration that it runs on, as YAML, its secrets hidden. Raises `SourceError`."""
 
+    def facts(self, deadline: Deadline) -> AlertmanagerFacts:
+        """What it says of itself. Raises `SourceError` when it cannot be reached."""
+
 
 class Dashboards(Protocol):
-    """Something that shows dashboards."""
+    """Something that shows dashboards, and says how it is."""
 
     @property
     def name(self) -> str:
@@ -164,6 +185,16 @@ class Dashboards(Protocol):
 
     def dashboard(self, uid: str, deadline: Deadline) -> Mapping[str, Any] | None:
         """The dashboard of that uid as it is shown; None where there is none. Raises `SourceError`."""
+
+    def facts(self, deadline: Deadline) -> GrafanaFacts:
+        """What it says of itself. Raises `SourceError` when it cannot be reached."""
+
+
+class Visitor(Protocol):
+    """Something that visits addresses."""
+
+    def visit(self, url: str, deadline: Deadline) -> Visit:
+        """What it answers. Raises `SourceError` when there is no answer."""
 
 
 def figure(value: object, at: datetime, **labels: str) -> Series:

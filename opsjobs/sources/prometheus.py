@@ -14,10 +14,10 @@ from typing import Any, Self
 import orjson
 
 from opsjobs.errors import BadAnswer
-from opsjobs.facts import RunningRule
+from opsjobs.facts import PrometheusFacts, RunningRule
 from opsjobs.http import Connection, Deadline, Http
 from opsjobs.model import Answer, Sample, Series
-from opsjobs.sources import Question
+from opsjobs.sources import Question, state
 
 _LARGEST_RANGE = 10_000
 """Points for each series in one request; Prometheus refuses more than 11,000."""
@@ -53,15 +53,11 @@ class Prometheus:
 
     def rules(self, deadline: Deadline) -> tuple[RunningRule, ...]:
         """Every rule that it has loaded. Raises `SourceError`."""
-        body = self._http.get("/api/v1/rules", {}, deadline=deadline).body
-        try:
-            groups = orjson.loads(body)["data"]["groups"]
-            return tuple(_rule(rule, float(group["interval"])) for group in groups for rule in group["rules"])
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise BadAnswer(
-                f"{self._http.connection.name} at {self._http.connection.url} did not list its rules",
-                advice="Mimir, Thanos and others keep rules elsewhere: ask the Prometheus that evaluates them.",
-            ) from None
+        return state.rules(self._http, deadline)
+
+    def facts(self, deadline: Deadline) -> PrometheusFacts:
+        """What it says of itself. Raises `SourceError` when it cannot be reached."""
+        return state.facts(self._http, deadline)
 
     def _send(self, path: str, times: Mapping[str, str], question: Question, deadline: Deadline) -> Answer:
         form = {
@@ -170,16 +166,3 @@ def _samples(pairs: list[list[Any]]) -> list[Sample]:
     if times and not -_LAST_TIME <= times[0] <= times[-1] <= _LAST_TIME:
         raise _NoAnswerError(f"a sample of the time {times[-1]!r}")
     return [Sample(time, value if isfinite(value) else None) for time, value in zip(times, values, strict=True)]
-
-
-def _rule(rule: Mapping[str, Any], interval: float) -> RunningRule:
-    return RunningRule(
-        name=str(rule["name"]),
-        query=str(rule["query"]),
-        interval=interval,
-        held=float(rule.get("duration") or 0),
-        labels={str(key): str(value) for key, value in (rule.get("labels") or {}).items()},
-        annotations={str(key): str(value) for key, value in (rule.get("annotations") or {}).items()},
-        alerts=rule["type"] == "alerting",
-        error=str(rule.get("lastError") or ""),
-    )

@@ -21,6 +21,7 @@ from opsjobs.model import Quality, Status
 from opsjobs.report import render
 from opsjobs.sources.prometheus import Prometheus
 from tests.conftest import connection
+from tests.e2e.looks import looks
 from tests.unit.stack.plans import planned
 
 
@@ -60,6 +61,10 @@ def troubled(binaries):
 
 @pytest.mark.xdist_group("quiet")
 class TestAQuietDay:
+    def test_health_checks_are_silent(self, quiet):
+        with Prometheus(connection(quiet.url, timeout=30)) as metrics:
+            assert looks(system.read("pratikoai", Path()), metrics).told == set()
+
     def test_every_panel_of_every_dashboard_shows_something(self, quiet):
         plan = planned("pratikoai")
         with Prometheus(connection(quiet.url, timeout=30)) as metrics:
@@ -121,6 +126,13 @@ class TestAQuietDay:
 
 @pytest.mark.xdist_group("troubled")
 class TestATroubledDay:
+    def test_health_checks_see_what_was_planted(self, troubled):
+        with Prometheus(connection(troubled.url, timeout=30)) as metrics:
+            seen = looks(system.read("pratikoai", Path()), metrics)
+        expected = {subject for truth in troubled.scenario.truths for subject in truth.expect}
+        assert expected - seen.bad - seen.told == set()
+        assert {each for each in seen.told if not each.startswith(("alert:", "slo:"))} <= expected
+
     def test_what_was_planted_is_named_and_nothing_else(self, troubled):
         found = {finding.subject for finding in reported(troubled).report.findings}
         assert found == {subject for truth in troubled.scenario.truths for subject in truth.expect}

@@ -16,6 +16,7 @@ from opsjobs.report import render
 from opsjobs.sources.prometheus import Prometheus
 from opsjobs.stack import Plan
 from tests.conftest import connection
+from tests.e2e.looks import looks
 from tests.unit.report.test_render import BrokenPrinter
 
 NAMES = [name for name in system.shipped() if name != "pratikoai"]  # which has tests of its own
@@ -28,7 +29,7 @@ def name(request):
 
 
 def lived(name, scenario, binaries):
-    """The report of yesterday, what was planted in it, and what the panels of the dashboards show."""
+    """The report of yesterday, what was planted in it, what panels show now, and what health checks saw."""
     with Stage(name, scenario, now=datetime.now(UTC), binaries=binaries) as stage:
         profile = system.read(name, Path())
         day = datetime.now(ZoneInfo(profile.zone)).date() - timedelta(days=1)
@@ -36,7 +37,8 @@ def lived(name, scenario, binaries):
             work = {"name": name, "system": profile, "metrics": metrics, "day": day, "now": datetime.now(UTC)}
             plan = Plan(name=name, system=profile, grafana="http://localhost:3000", runbooks=profile.runbooks)
             shown = ask_panels(plan, metrics, work["now"], Deadline(120))
-            return daily.run(Context(**work, deadline=Deadline(120))), stage.scenario, shown
+            seen = looks(profile, metrics)
+            return daily.run(Context(**work, deadline=Deadline(120))), stage.scenario, shown, seen
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +52,25 @@ def quiet(alive):
 
 
 @pytest.fixture(scope="module")
-def troubled(name, binaries):
-    return lived(name, "troubled", binaries)[:2]
+def in_trouble(name, binaries):
+    return lived(name, "troubled", binaries)
+
+
+@pytest.fixture(scope="module")
+def troubled(in_trouble):
+    return in_trouble[:2]
+
+
+def test_on_a_quiet_day_health_checks_are_silent(alive):
+    assert alive[3].told == set()
+
+
+def test_what_was_planted_is_seen_by_health_checks_and_told_once(in_trouble):
+    scenario, seen = in_trouble[1], in_trouble[3]
+    expected = {subject for truth in scenario.truths for subject in truth.expect}
+    assert expected - seen.bad - seen.told == set()
+    # An alert that lasts a little longer than what it watches may stand beside it.
+    assert {each for each in seen.told if not each.startswith(("alert:", "slo:"))} <= expected
 
 
 def test_every_panel_of_every_dashboard_shows_something(alive):

@@ -1,0 +1,72 @@
+"""What a check is made of, and what it finds around itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from opsjobs.errors import SourceError
+from opsjobs.http import Deadline
+from opsjobs.model import Answer, CheckResult, Delivery, Passed, Run, Team
+from opsjobs.sources import (
+    Dashboards,
+    KeyValueStore,
+    Metrics,
+    Monitor,
+    Question,
+    RelationalDatabase,
+    Routes,
+    Visitor,
+)
+from opsjobs.system import System
+from opsjobs.system.owners import Owners
+
+Reply = Answer | SourceError
+Found = CheckResult | Passed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Around:
+    """What there is to check, and by whom it can be asked."""
+
+    system: System
+    owners: Owners
+    zone: tzinfo
+    now: datetime
+    since: datetime
+    """When it was looked at last: what happened after that is told, also when it is over."""
+    metrics: Metrics
+    monitor: Monitor | None = None
+    """The same Prometheus, where it says how it is."""
+    alertmanager: Routes | None = None
+    grafana: Dashboards | None = None
+    visitor: Visitor | None = None
+    """By whom the addresses of components are visited; None where they are not reached from here."""
+    postgresql: RelationalDatabase | None = None
+    redis: KeyValueStore | None = None
+    runs: Sequence[Run] = ()
+    undelivered: Sequence[Delivery] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inquiry:
+    """A check that asks Prometheus. `judge` gets the replies in the order of the questions."""
+
+    questions: tuple[Question, ...]
+    judge: Callable[[Sequence[Reply]], Iterable[Found]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Probe:
+    """A check that asks something else. `ask` keeps to its deadline, and may raise `SourceError`."""
+
+    id: str
+    title: str
+    ask: Callable[[Deadline], Iterable[Found]]
+    seconds: float
+    team: Team
+    runbook: str = ""
+
+
+Check = Inquiry | Probe

@@ -1,0 +1,229 @@
+"""opsjobs health."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import click
+
+from opsjobs.cli.marks import heading, shape
+from opsjobs.cli.setting import Setting, configured, now, say, setting
+from opsjobs.cli.sources import opened
+from opsjobs.errors import OpsjobsError, UsageError
+
+if TYPE_CHECKING:
+    from opsjobs.jobs.health import Health
+    from opsjobs.log import Redactor
+    from opsjobs.model import CheckResult, Status
+
+_SECONDS = 30
+"""For everything that is asked of a system."""
+_SINCE = timedelta(hours=6)
+_LONGEST = timedelta(days=1)
+_UNKNOWN = 3
+_NAMED = 5
+"""How many of the things that a cause explains are named."""
+_UNITS = {"seconds": "s", "bytes": "B"}
+
+
+@click.command(epilog="Example: opsjobs health --system pratikoai")
+@click.option("--system", "name", metavar="NAME", default="all", help="A system of the configuration. Default: each.")
+@click.option("--all", "every", is_flag=True, help="Also list what is well.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@click.option("--nagios", is_flag=True, help="Print what a monitoring plugin prints, with performance data.")
+@configured
+@click.pass_obj
+@click.pass_context
+def health(
+    context: click.Context,
+    redactor: Redactor,
+    *,
+    name: str,
+    every: bool,
+    as_json: bool,
+    nagios: bool,
+    file: Path | None,
+) -> None:
+    """Say in seconds whether a system is well, what was not since the last time, and what to do.
+
+    Exits as monitoring plugins do: 0 when all is well, 1 with warnings, 2 when something is critical, 3 when something
+    is not known.
+    """
+    from opsjobs.model import Status  # noqa: PLC0415 - slow to import
+
+    if as_json and nagios:
+        raise UsageError("--json and --nagios exclude each other", advice="Give the one or the other.")
+    try:
+        here = setting(file, redactor)
+        looked = {chosen: examined(here, chosen) for chosen in here.config.chosen(name)}
+    except OpsjobsError as error:
+        if not nagios:
+            raise
+        click.echo(f"OPSJOBS UNKNOWN - {redactor.redact(error.message).splitlines()[0]}")
+        context.exit(_UNKNOWN)
+    if as_json:
+        documents = [_document(here, chosen, found) for chosen, found in looked.items()]
+        click.echo(redactor.redact(json.dumps({"systems": documents}, indent=2, ensure_ascii=False)))
+    elif nagios:
+        click.echo(redactor.redact("\n".join(_plugin(looked))))
+    else:
+        for chosen, found in looked.items():
+            for line in _told(here, chosen, found, every=every):
+                click.echo(redactor.redact(line))
+    context.exit(Status.worst(found.status for found in looked.values()).value)
+
+
+def examined(here: Setting, name: str) -> Health:
+    """Look at a system of the configuration, as a run that the ledger remembers."""
+    from opsjobs.checks.check import Around  # noqa: PLC0415 - slow to import
+    from opsjobs.http import Deadline  # noqa: PLC0415 - as above
+    from opsjobs.jobs.health import look  # noqa: PLC0415 - as above
+    from opsjobs.runner import examine  # noqa: PLC0415 - as above
+    from opsjobs.sources.web import Web  # noqa: PLC0415 - as above
+    from opsjobs.system.owners import Owners  # noqa: PLC0415 - as above
+
+    connection, system = here.config.systems[name], here.profile(name)
+    zone, moment = ZoneInfo(system.zone), now()
+    links = connection.links
+    with here.desk(None) as desk, opened(here, name) as sources:
+        say(f"{system.title}: asking {sources.metrics.name}")
+        return examine(
+            name,
+            f"{moment.astimezone(zone):%Y-%m-%dT%H:%M}",
+            desk,
+            lambda runs, undelivered: look(
+                Around(
+                    system=system,
+                    owners=Owners(system, links.grafana or "", links.runbooks or ""),
+                    zone=zone,
+                    now=moment,
+                    since=_since(moment, [run.started_at for run in runs if run.job == "health" and run.status]),
+                    metrics=sources.metrics,
+                    monitor=sources.metrics,
+                    alertmanager=sources.alertmanager,
+                    grafana=sources.grafana,
+                    visitor=Web() if connection.visits else None,
+                    postgresql=sources.postgresql,
+                    redis=sources.redis,
+                    runs=[run for run in runs if run.job != "health"],
+                    undelivered=undelivered,
+                ),
+                Deadline(_SECONDS),
+            ),
+        )
+
+
+def _since(moment: datetime, looks: list[datetime]) -> datetime:
+    """When it was looked at last: six hours ago where it was not, or has just been; a day at most."""
+    last = max(looks, default=moment - _SINCE)
+    return max(min(last, moment - _SINCE), moment - _LONGEST)
+
+
+def _told(here: Setting, name: str, found: Health, *, every: bool) -> Iterator[str]:
+    """The worst first: what it is, and what to do."""
+    system = here.profile(name)
+    zone = ZoneInfo(system.zone)
+    yield f"{system.title}, {found.at.astimezone(zone):%A %d %B, %H:%M}"
+    yield f"{heading(found.status.name)}  {_summary(found)}"
+    for check in found.told if every else found.bad:
+        yield f"  {shape(check.status.name)} {check.status.name:<8}  {check.title}: {check.text}"
+        if check.explains:
+            named = ", ".join(check.explains[:_NAMED])
+            more = f" and {len(check.explains) - _NAMED} more" if len(check.explains) > _NAMED else ""
+            yield f"      explains {named}{more}"
+        if check.advice:
+            yield f"      {check.advice}"
+        if check.status.name != "OK":
+            yield f"      {' · '.join(part for part in (check.team.name, check.team.contact, check.runbook) if part)}"
+    for passed in found.passed:
+        start, end = (at.astimezone(zone) for at in (passed.start, passed.end))
+        yield f"  was bad, and is well again: {passed.title}, {start:%a %H:%M} to {end:%a %H:%M}"
+
+
+def _summary(found: Health) -> str:
+    count = len(found.checks)
+    if not found.bad:
+        return f"all {count} checks are well"
+    causes = "one cause" if len(found.bad) == 1 else f"{len(found.bad)} causes"
+    bad = sum(check.status.name != "OK" for check in found.checks)
+    return f"{bad} of {count} checks, {causes}"
+
+
+def _document(here: Setting, name: str, found: Health) -> dict[str, object]:
+    return {
+        "system": name,
+        "title": here.profile(name).title,
+        "status": found.status.name,
+        "at": found.at.isoformat(),
+        "since": found.since.isoformat(),
+        "told": [check.id for check in found.bad],
+        "checks": [_check(check) for check in found.checks],
+        "passed": [
+            {
+                "subject": each.subject,
+                "title": each.title,
+                "start": each.start.isoformat(),
+                "end": each.end.isoformat(),
+                "severity": each.severity.name,
+            }
+            for each in found.passed
+        ],
+    }
+
+
+def _check(check: CheckResult) -> dict[str, object]:
+    return {
+        "id": check.id,
+        "title": check.title,
+        "status": check.status.name,
+        "text": check.text,
+        "value": check.value,
+        "unit": check.unit,
+        "warning": check.warning,
+        "critical": check.critical,
+        "cause": check.cause,
+        "advice": check.advice,
+        "team": check.team.name,
+        "dashboard": check.dashboard,
+        "runbook": check.runbook,
+    }
+
+
+def _plugin(looked: dict[str, Health]) -> Iterator[str]:
+    """As the Monitoring Plugins Development Guidelines have it: a line, its performance data, and more lines."""
+    from opsjobs.model import Status  # noqa: PLC0415 - slow to import
+
+    status: Status = Status.worst(found.status for found in looked.values())
+    bad = [(name, check) for name, found in looked.items() for check in found.bad]
+    count = sum(len(found.checks) for found in looked.values())
+    first = "; ".join(f"{name}: {check.title}" for name, check in bad[:3]) or f"all {count} checks are well"
+    data = [text for name, found in looked.items() for check in found.checks if (text := _performance(name, check))]
+    yield f"OPSJOBS {status.name} - {_plain(first)}{f' | {data[0]}' if data else ''}"
+    yield from (_plain(f"{check.status.name} {name} {check.title}: {check.text}") for name, check in bad)
+    if data[1:]:
+        yield f"| {' '.join(data[1:])}"
+
+
+def _performance(name: str, check: CheckResult) -> str:
+    """A value with its unit and limits; a limit that is not to be fallen below has a colon behind it."""
+    if check.value is None:
+        return ""
+    label = f"{name}.{check.id}".replace("'", "").replace("=", "")
+    limits = [_range(limit, above=check.healthy.value == "above") for limit in (check.warning, check.critical)]
+    return f"'{label}'={check.value:.6g}{_UNITS.get(check.unit, '')};{limits[0]};{limits[1]}".rstrip(";")
+
+
+def _range(limit: float | None, *, above: bool) -> str:
+    if limit is None:
+        return ""
+    return f"{limit:.6g}:" if above else f"~:{limit:.6g}"
+
+
+def _plain(text: str) -> str:
+    """Without what a plugin's output is cut at."""
+    return " ".join(text.replace("|", "/").split())
