@@ -52,6 +52,7 @@ __all__ = [
     "RedisServer",
     "SystemConnection",
     "connection",
+    "declared",
     "mail_password",
     "postgresql_connection",
     "profile",
@@ -180,10 +181,15 @@ def read(path: Path, environment: Mapping[str, str], *, profiles: bool = True) -
     return config
 
 
+def declared(config: Config, name: str, base: Path) -> System:
+    """The profile of a system as it is written, whatever store its indicators are asked of. Raises `ConfigError`."""
+    return system.read(config.systems[name].profile or name, base)
+
+
 def profile(config: Config, name: str, base: Path) -> System:
     """The profile of a system; paths are relative to `base`. Raises `ConfigError`."""
     connection = config.systems[name]
-    found = system.read(connection.profile or name, base).preferring(connection.indicators_from)
+    found = declared(config, name, base).preferring(connection.indicators_from)
     faults = list(_unreachable(found, name, connection))
     if faults:
         raise ConfigError(faults)

@@ -24,6 +24,8 @@ class RunningRule:
     """Seconds between two evaluations."""
     held: float = 0.0
     """Seconds until it fires."""
+    kept: float = 0.0
+    """Seconds for which it goes on when its query has no answer any more."""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     alerts: bool = True

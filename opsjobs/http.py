@@ -125,7 +125,8 @@ class Http:
         self._session.verify = connection.ca_file or True
         if connection.cert_file:
             self._session.cert = (connection.cert_file, connection.key_file or connection.cert_file)
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connection.concurrency, max_retries=0)
+        # Beside the questions, somebody may ask how the server itself is.
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connection.concurrency + 1, max_retries=0)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 

@@ -18,6 +18,7 @@ _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[A-Za-z_:$][\w:$]*|
 _LONGEST, _DEEPEST = 10_000, 100
 """What the parser reads by calling itself would end the process, not the query."""
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
+_GROUPING = {"by", "without", "on", "ignoring", "group_left", "group_right"}
 # What could stand next in a query that is valid as far as it goes.
 _STUBS = ("", "x", "1", "5m", "m", " 5m", '"x"', '="x"', ",x", "(x)", "[5m]", "(x[5m])", "(0.5,x)", "(0.5,x[5m])")
 
@@ -105,24 +106,28 @@ def lookback(query: str) -> float:
     return longest
 
 
-def narrowed(query: str, label: str, pattern: str) -> str:
+def narrowed(query: str, label: str, pattern: str, operator: str = "=~") -> str:
     """A valid query with each metric in it held to series whose label matches; `$step` stays as it is."""
-    made, waiting = [], 0
+    matcher = f"{label}{operator}{quote(pattern)}"
     names = set(metrics(query))
+    made: list[str] = []
     end = 0
+    waiting = False
+    # Inside of `by (...)` and its like stand labels, which may be called as a metric is.
+    grouped = labels = False
     for token in _TOKEN.finditer(query):
-        made.append(query[end : token.start()])
-        text, end = token.group(), token.end()
-        made.append(text)
+        text = token.group()
+        if waiting and text != "{":
+            made.append(f"{{{matcher}}}")
+        made.append(query[end : token.end()])
         if waiting and text == "{":
-            made.append(f"{label}=~{quote(pattern)}, ")
-        elif waiting:
-            made.insert(waiting, f"{{{label}=~{quote(pattern)}}}")
-        waiting = len(made) if text in names else 0
-    made.append(query[end:])
-    if waiting:
-        made.insert(waiting, f"{{{label}=~{quote(pattern)}}}")
-    return "".join(made)
+            made.append(f"{matcher}, ")
+        end = token.end()
+        labels = (labels or (grouped and text == "(")) and text != ")"
+        grouped = text in _GROUPING
+        waiting = text in names and not labels
+    made.append(f"{{{matcher}}}" if waiting else "")
+    return "".join([*made, query[end:]])
 
 
 def quote(value: str) -> str:

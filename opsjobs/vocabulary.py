@@ -25,6 +25,8 @@ _TARGET = re.compile(r"[^\s:/]+:\d{1,5}")
 # Series that Prometheus makes by itself; a profile need not declare them.
 _BUILT_IN = {"up", "ALERTS", "ALERTS_FOR_STATE", "scrape_samples_scraped", "scrape_duration_seconds"}
 _REFERRED = ("teams", "components", "dashboards", "slos", "alerts", "channels", "hours")
+_KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_RESERVED = {"nobody", "grafana-admin", "postgres-exporter", "redis-exporter"}
 _PARTS = ("_bucket", "_sum", "_count")
 
 
@@ -135,6 +137,13 @@ def _declared(kind: str, name: str, info: ValidationInfo) -> None:
         raise ValueError(f"'{name}' is not declared under {kind}{did_you_mean(name, known)}")
 
 
+def _channel(value: str) -> str:
+    # Names become names of files, receivers and secrets.
+    if not _KEY.fullmatch(value) or value in _RESERVED:
+        raise ValueError(f"'{value}' is no name for a channel: small letters, digits, - and _, and none that is taken")
+    return value
+
+
 Sql = Annotated[str, AfterValidator(statements.check_sql)]
 RedisCommand = Annotated[str, AfterValidator(statements.check_redis)]
 Query = Annotated[str, AfterValidator(_query)]
@@ -145,6 +154,7 @@ DashboardName = Annotated[str, _reference("dashboards")]
 IndicatorName = Annotated[str, _reference("indicators")]
 SloName = Annotated[str, _reference("slos")]
 AlertName = Annotated[str, _reference("alerts")]
+ChannelKey = Annotated[str, AfterValidator(_channel)]
 ChannelName = Annotated[str, _reference("channels")]
 HoursName = Annotated[str, _reference("hours")]
 WindowQuery = Annotated[str, AfterValidator(_window_query)]

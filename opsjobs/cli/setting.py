@@ -72,6 +72,13 @@ class Setting:
         advice = "See `opsjobs system list`."
         raise UsageError(f"no system is called '{name}'{did_you_mean(name, known)}", advice=advice)
 
+    def declared(self, name: str) -> System:
+        """As `profile`, whatever store indicators are asked of: what the stack is rendered from."""
+        from opsjobs import config  # noqa: PLC0415 - slow to import
+
+        known = name in self.config.systems
+        return config.declared(self.config, name, self.base) if known else self.profile(name)
+
     def prometheus(self, name: str) -> Connection:
         """Where the Prometheus of a system is."""
         return self.connection(self.config.systems[name].prometheus, name, "Prometheus")

@@ -13,7 +13,7 @@ import click
 
 from opsjobs.cli.setting import Setting, configured, now, say, setting
 from opsjobs.cli.sources import opened
-from opsjobs.errors import UsageError
+from opsjobs.errors import StackError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +88,7 @@ def render(
     same = len(files) - len(changes.new) - len(changes.changed)
     verb = "would be written to" if dry_run else "are in"
     click.echo(f"{len(files)} files {verb} {out}, {same} of them as they were.")
-    missing = [secret for secret in secrets.needed(plan.system) if not (out / "secrets" / secret.file).exists()]
+    missing = [secret for secret in secrets.needed(plan) if not (out / "secrets" / secret.file).exists()]
     if missing and not dry_run:
         click.echo(f"Before it runs, {out / 'secrets'} needs:")
         width = max(len(secret.file) for secret in missing)
@@ -175,20 +175,29 @@ def up(
 
     Exits with 0 when every part is ready, and with 3 when one is missing.
     """
-    from opsjobs.running import containers, programs  # noqa: PLC0415 - slow to import
+    from opsjobs.ledger.lock import held  # noqa: PLC0415 - slow to import
+    from opsjobs.running import containers, programs  # noqa: PLC0415 - as above
     from opsjobs.running.folder import put  # noqa: PLC0415 - as above
     from opsjobs.stack import render as rendered  # noqa: PLC0415 - as above
 
     here = setting(file, redactor)
     chosen = _chosen(here, name)
-    folder = (out or here.root / "stack" / chosen).absolute()
+    folder = _folder(here, chosen, out)
     plan = planned(here, chosen, folder if native else None)
-    put(rendered(plan), folder)
-    parts = programs.start(plan, folder, os.environ, say) if native else containers.start(plan, folder, say)
+    ending = f"`opsjobs stack down --system {chosen}{f' --out {out}' if out else ''}{' --native' if native else ''}`"
+    if not plan.system.stack.parts:
+        raise StackError(f"the profile of {chosen} has no parts to start", advice="Name them under `stack.parts`.")
+    with held(here.root / "locks", chosen, "stack"):
+        alive = programs.running(folder)
+        if alive:
+            down = f"`opsjobs stack down --system {chosen}{f' --out {out}' if out else ''} --native`"
+            raise StackError(f"{', '.join(alive)} of {folder} run already", advice=f"{down} ends them.")
+        put(rendered(plan), folder)
+        parts = programs.start(plan, folder, os.environ, say) if native else containers.start(plan, folder, say)
     width = max(len(part.title) for part in parts)
     for part in parts:
         click.echo(f"{part.title:<{width}}  {part.url or f'not started: {part.reason}'}")
-    click.echo(f"What it keeps and says is in {folder}. `opsjobs stack down` ends it.")
+    click.echo(f"What it keeps and says is in {folder}. {ending} ends it.")
     context.exit(_UNKNOWN if any(part.reason for part in parts) else 0)
 
 
@@ -200,16 +209,19 @@ def up(
 @click.pass_obj
 def down(redactor: Redactor, *, name: str | None, out: Path | None, native: bool, file: Path | None) -> None:
     """End the stack that `opsjobs stack up` started. What it has gathered stays."""
-    from opsjobs.running import containers, programs  # noqa: PLC0415 - slow to import
+    from opsjobs.ledger.lock import held  # noqa: PLC0415 - slow to import
+    from opsjobs.running import containers, programs  # noqa: PLC0415 - as above
 
     here = setting(file, redactor)
     chosen = _chosen(here, name)
-    folder = (out or here.root / "stack" / chosen).absolute()
+    folder = _folder(here, chosen, out)
     if native:
-        ended = programs.stop(folder)
+        with held(here.root / "locks", chosen, "stack"):
+            ended = programs.stop(folder)
         click.echo(f"Ended: {', '.join(ended)}." if ended else f"Nothing that was started in {folder} runs.")
         return
-    containers.stop(planned(here, chosen), folder)
+    with held(here.root / "locks", chosen, "stack"):
+        containers.stop(planned(here, chosen), folder)
     click.echo("Ended. The volumes with what it has gathered stay.")
 
 
@@ -218,6 +230,10 @@ def running(plan: Plan, sources: Sources) -> Running:
     from opsjobs.jobs.drift import Running  # noqa: PLC0415 - slow to import
 
     return Running(plan=plan, rules=sources.metrics, routes=sources.alertmanager, dashboards=sources.grafana)
+
+
+def _folder(here: Setting, name: str, out: Path | None) -> Path:
+    return (out or here.root / "stack" / name).absolute()
 
 
 def _chosen(here: Setting, name: str | None) -> str:
@@ -232,7 +248,7 @@ def planned(here: Setting, name: str, folder: Path | None = None) -> Plan:
     """What is to be rendered: for programs in `folder`, or without one for containers."""
     from opsjobs.stack import Plan  # noqa: PLC0415 - slow to import
 
-    profile = here.profile(name)
+    profile = here.declared(name)
     links = here.config.systems[name].links if name in here.config.systems else None
     grafana = f"http://localhost:{profile.stack.parts.get('grafana', 3000)}"
     return Plan(

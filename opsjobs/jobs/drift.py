@@ -64,7 +64,7 @@ def _rules(running: Running, deadline: Deadline) -> Iterator[Compared]:
         loaded = running.rules.rules(deadline)
         differences = tuple(drift.of_rules(running.plan, loaded))
         yield Compared(server=PROMETHEUS, what=f"{len(loaded)} rules", differences=differences)
-    except SourceError as error:
+    except (SourceError, ConfigError) as error:
         yield Compared(server=PROMETHEUS, what="rules", error=error)
 
 

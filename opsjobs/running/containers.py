@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from opsjobs.errors import StackError
-from opsjobs.running.programs import Part, wait_until_ready
+from opsjobs.running.programs import Part, reload, wait_until_ready
 from opsjobs.stack import Plan, secrets
 from opsjobs.stack.parts import PARTS
 
@@ -18,6 +18,7 @@ _SECONDS = 900
 _READY_SECONDS = 180
 _LAST_LINES = 5
 _BYTES = 24
+_RELOADED = {"prometheus", "prometheus-archive", "alertmanager"}
 
 
 def start(plan: Plan, folder: Path, say: Callable[[str], None]) -> list[Part]:
@@ -32,12 +33,17 @@ def start(plan: Plan, folder: Path, say: Callable[[str], None]) -> list[Part]:
         say(f"waiting for {part.title}")
         ready = wait_until_ready(port, part.ready, lambda: True, _READY_SECONDS)
         reason = "" if ready else f"it does not answer on port {port}: see `docker compose logs {name}` in {folder}"
+        if ready and name in _RELOADED:
+            # Containers that ran already do not see by themselves that a file has changed.
+            reload(port)
         parts.append(Part(name=name, title=part.title, url=f"http://127.0.0.1:{port}" if ready else "", reason=reason))
     return parts
 
 
 def stop(plan: Plan, folder: Path) -> None:
     """End the containers. What they keep stays in its volumes. Raises `StackError`."""
+    if not (folder / "compose.yml").exists():
+        raise StackError(f"nothing was started in {folder}", advice="Name its folder with --out, or the system.")
     _run([*_compose(), *_project(plan, folder), "down"], folder)
 
 
@@ -61,7 +67,7 @@ def _project(plan: Plan, folder: Path) -> list[str]:
 def _with_secrets(plan: Plan, folder: Path, say: Callable[[str], None]) -> None:
     """Make the one secret that can be made, and refuse to start without the others."""
     place = folder / "secrets"
-    missing = [secret for secret in secrets.needed(plan.system) if not (place / secret.file).exists()]
+    missing = [secret for secret in secrets.needed(plan) if not (place / secret.file).exists()]
     made = place / secrets.GRAFANA
     if any(secret.file == secrets.GRAFANA for secret in missing):
         # Containers read the file as other users; the folder keeps everybody else out.
@@ -72,9 +78,7 @@ def _with_secrets(plan: Plan, folder: Path, say: Callable[[str], None]) -> None:
         missing = [secret for secret in missing if secret.file != secrets.GRAFANA]
     if missing:
         raise StackError(
-            "\n".join(
-                [f"{place} lacks {len(missing)} secrets:", *(f"  {secret.file}: {secret.holds}" for secret in missing)]
-            ),
+            "\n".join([f"{place} lacks secrets:", *(f"  {secret.file}: {secret.holds}" for secret in missing)]),
             advice="Put each into its file, one line, nothing else; what the profile does not need, take out of it.",
         )
 

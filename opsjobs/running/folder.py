@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,8 @@ def compare(files: Mapping[str, str], folder: Path) -> Changes:
             path for path, text in files.items() if path not in new and (folder / path).read_bytes() != text.encode()
         )
         there = (path for name in _RENDERED for path in sorted((folder / name).rglob("*")) if path.is_file())
-        names = (path.relative_to(folder).as_posix() for path in there)
+        names = [path.relative_to(folder).as_posix() for path in there]
+        names += ["compose.yml"] if (folder / "compose.yml").exists() else []
         return Changes(new=new, changed=changed, left_over=tuple(name for name in names if name not in files))
     except OSError as error:
         raise _unusable(folder, error) from error
@@ -45,9 +47,13 @@ def put(files: Mapping[str, str], folder: Path) -> None:
         for name, text in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            waiting = path.with_name(f".{path.name}.new")
+            waiting = path.with_name(f".{path.name}.{os.getpid()}")
             waiting.write_text(text, "utf-8")
+            # In containers they are read by other users; there is nothing secret in them.
+            waiting.chmod(0o644)
             waiting.replace(path)
+        for inner in {parent for name in files for parent in Path(name).parents} - {Path()}:
+            (folder / inner).chmod(0o755)
     except OSError as error:
         raise _unusable(folder, error) from error
 

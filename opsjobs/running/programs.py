@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from opsjobs.errors import StackError
 from opsjobs.running.commands import HOST, Call
@@ -29,6 +30,10 @@ _READY_SECONDS = 60
 _END_SECONDS = 15
 _POLL = 0.1
 _LAST_LINES = 5
+_BEGAN = 19
+"""Where /proc/PID/stat says when it began, counted behind the name (proc(5), field 22)."""
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+"""What programs find of the environment: there may be secrets in the rest."""
 # Python complains about a process that is forgotten while it runs; these are left to run.
 _LEFT_RUNNING: list[subprocess.Popen[bytes]] = []
 
@@ -48,12 +53,9 @@ class Part:
 def start(plan: Plan, folder: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> list[Part]:
     """Start each part for which a program is on the PATH of the environment, and wait until all are ready.
 
-    Raises `StackError` when one cannot be started; those that were started with it are ended again.
+    Raises `StackError` when one cannot be started; those that were started with it are ended again. Whoever calls it
+    sees to it that nobody else starts or ends anything in the folder meanwhile.
     """
-    if _alive(folder):
-        raise StackError(
-            f"the stack in {folder} runs already", advice="`opsjobs stack down` ends it; then start it again."
-        )
     parts: list[Part] = []
     started: dict[str, subprocess.Popen[bytes]] = {}
     try:
@@ -70,34 +72,30 @@ def start(plan: Plan, folder: Path, environment: Mapping[str, str], say: Callabl
             say(f"starting {title}")
             call = Call(plan=plan, folder=folder, name=name, port=port, environment=environment)
             started[name] = _started(program, call)
-            _remember(folder, {each: process.pid for each, process in started.items()})
             parts.append(Part(name=name, title=title, url=f"http://{HOST}:{port}"))
+        _remember(folder, {name: process.pid for name, process in started.items()})
         for part, process in started.items():
             say(f"waiting for {PARTS[part].title}")
             _await(folder, part, plan.port(part) or 0, process)
-        _LEFT_RUNNING.extend(started.values())
     except BaseException:
-        stop(folder)
+        _end({name: process.pid for name, process in started.items()}, lambda pid: not _reaped(pid))
+        (folder / _STATE).unlink(missing_ok=True)
         raise
+    _LEFT_RUNNING.extend(started.values())
     return parts
+
+
+def running(folder: Path) -> list[str]:
+    """The titles of what was started in the folder and still runs. Raises `StackError` where that is not known."""
+    return [PARTS[name].title for name, _ in _alive(folder)]
 
 
 def stop(folder: Path) -> list[str]:
     """End what `start` started, gently first. The titles of what was ended; what is gone already is none of it."""
-    ended = []
-    alive = dict(_alive(folder))
-    for pid in alive.values():
-        _signal(pid, signal.SIGTERM)
-    until = time.monotonic() + _END_SECONDS
-    for name, pid in alive.items():
-        while _runs(pid, folder) and time.monotonic() < until:
-            time.sleep(_POLL)
-        if _runs(pid, folder):
-            _signal(pid, signal.SIGKILL)
-        ended.append(PARTS[name].title)
-    with suppress(FileNotFoundError):
-        (folder / _STATE).unlink()
-    return ended
+    alive = _alive(folder)
+    _end({name: each["pid"] for name, each in alive}, _exists)
+    (folder / _STATE).unlink(missing_ok=True)
+    return [PARTS[name].title for name, _ in alive]
 
 
 def wait_until_ready(port: int, path: str, alive: Callable[[], bool], seconds: float = _READY_SECONDS) -> bool:
@@ -118,7 +116,7 @@ def _started(program: str, call: Call) -> subprocess.Popen[bytes]:
             return subprocess.Popen(  # noqa: S603 - a program found on the PATH, and arguments of ours
                 [program, *call.arguments()],
                 cwd=call.folder,
-                env={**call.environment, **call.own()},
+                env={**{key: call.environment[key] for key in _PASSED_ON if key in call.environment}, **call.own()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -149,6 +147,19 @@ def _free(title: str, port: int) -> None:
             )
 
 
+def reload(port: int) -> None:
+    """Have a server of this machine read its configuration again. Raises `StackError` when it does not take it."""
+    with closing(http.client.HTTPConnection(HOST, port, timeout=_READY_SECONDS)) as connection:
+        try:
+            connection.request("POST", "/-/reload")
+            answer = connection.getresponse()
+            said = answer.read().decode("utf-8", "replace").strip()
+        except (OSError, http.client.HTTPException) as error:
+            raise StackError(f"what answers on port {port} does not read its configuration again: {error}") from error
+    if answer.status != http.client.OK:
+        raise StackError(f"what answers on port {port} does not take its configuration: {said}")
+
+
 def _answers(port: int, path: str) -> bool:
     with closing(http.client.HTTPConnection(HOST, port, timeout=5)) as connection:
         try:
@@ -159,31 +170,83 @@ def _answers(port: int, path: str) -> bool:
 
 
 def _remember(folder: Path, pids: Mapping[str, int]) -> None:
-    (folder / _STATE).write_text(json.dumps(pids, indent=2) + "\n", "utf-8")
-
-
-def _alive(folder: Path) -> list[tuple[str, int]]:
-    """What was started in the folder and still runs."""
+    """Write down what runs, whole or not at all."""
+    known = {name: {"pid": pid, "began": _began(pid)} for name, pid in pids.items()}
+    waiting = folder / f".{_STATE}.{os.getpid()}"
     try:
-        pids = json.loads((folder / _STATE).read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
+        waiting.write_text(json.dumps(known, indent=2) + "\n", "utf-8")
+        waiting.replace(folder / _STATE)
+    except OSError as error:
+        raise StackError(f"{folder / _STATE} cannot be written: {error.strerror}") from error
+
+
+def _alive(folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    """What was started in the folder and still runs: a number may long belong to somebody else's process."""
+    path = folder / _STATE
+    try:
+        known = json.loads(path.read_text("utf-8"))
+        told = [(name, each) for name, each in known.items() if name in PARTS]
+        return [(name, each) for name, each in told if _exists(each["pid"]) and _began(each["pid"]) == each["began"]]
+    except FileNotFoundError:
         return []
-    return [(name, pid) for name, pid in pids.items() if name in PARTS and _runs(pid, folder)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise StackError(
+            f"{path} does not say what runs: it is damaged",
+            advice=f"End what was started in {folder} by hand, then remove the file.",
+        ) from None
 
 
-def _runs(pid: int, folder: Path) -> bool:
-    """Whether the process is ours: its number may long belong to somebody else's, which works in another folder."""
-    with suppress(ChildProcessError, OSError):
-        # Our own child would stay as a zombie that seems to run.
-        os.waitpid(pid, os.WNOHANG)
+def _end(pids: Mapping[str, int], alive: Callable[[int], bool]) -> None:
+    """End processes with all that they started, gently first."""
+    for pid in pids.values():
+        _signal(pid, signal.SIGTERM)
+    until = time.monotonic() + _END_SECONDS
+    for pid in pids.values():
+        while alive(pid) and time.monotonic() < until:
+            time.sleep(_POLL)
+        if alive(pid):
+            _signal(pid, signal.SIGKILL)
+
+
+def _exists(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    if _reaped(pid):
+        return False
     try:
         os.kill(pid, 0)
-        works_in = Path(f"/proc/{pid}/cwd")
-        return not works_in.parent.parent.joinpath("self").exists() or works_in.resolve() == folder.resolve()
-    except OSError:
+    except PermissionError:
+        return True
+    except ProcessLookupError:
+        return False
+    return _state(pid)[:1] != ["Z"]
+
+
+def _reaped(pid: int) -> bool:
+    """Whether it was a child of this process and has ended."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
         return False
 
 
+def _began(pid: int) -> str:
+    """When a process began, in whatever words the system has for it; empty when there is none."""
+    stat = _state(pid)
+    if stat:
+        return stat[_BEGAN]
+    told = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603, S607 - where there is no /proc
+    return told.stdout.strip()
+
+
+def _state(pid: int) -> list[str]:
+    """What /proc says of a process behind its name, which may hold anything; empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
 def _signal(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
+    with suppress(ProcessLookupError, PermissionError):
+        # It leads a group of its own, in which is whatever it started.
+        os.killpg(pid, number)

@@ -106,6 +106,7 @@ def _rule(rule: Mapping[str, Any], interval: float) -> RunningRule:
         query=str(rule["query"]),
         interval=interval,
         held=float(rule.get("duration") or 0),
+        kept=float(rule.get("keepFiringFor") or 0),
         labels={str(key): str(value) for key, value in (rule.get("labels") or {}).items()},
         annotations={str(key): str(value) for key, value in (rule.get("annotations") or {}).items()},
         alerts=rule["type"] == "alerting",

@@ -56,7 +56,7 @@ def render(plan: Plan) -> dict[str, str]:
 
 def _files(plan: Plan) -> Iterator[tuple[str, str]]:
     # What only runs in containers is of no use to programs.
-    folders = _FOLDERS if plan.folder else (*_FOLDERS, ("", compose.files))
+    folders = _FOLDERS if plan.folder or not plan.system.stack.parts else (*_FOLDERS, ("", compose.files))
     for folder, make in folders:
         for name, content in make(plan).items():
             yield f"{folder}{name}", content if isinstance(content, str) else f"{_head(plan)}{written(content)}"

@@ -9,11 +9,11 @@ from typing import Any
 
 from opsjobs import promql
 from opsjobs.errors import ConfigError
-from opsjobs.stack import secrets
+from opsjobs.stack import secrets, values
 from opsjobs.stack.alerts import NO_DATA
 from opsjobs.stack.plan import Plan
 from opsjobs.system import System
-from opsjobs.system.alerting import ChannelSpec, EscalationSpec, HoursSpec, RouteSpec
+from opsjobs.system.alerting import ANY, AlertSpec, ChannelSpec, EscalationSpec, HoursSpec, RouteSpec
 
 GROUP_BY = ("alertname", "severity")
 GROUP_WAIT, GROUP_INTERVAL, REPEAT = "30s", "5m", "4h"
@@ -95,7 +95,7 @@ def _steps(system: System) -> Mapping[tuple[str, str], list[EscalationSpec]]:
 
 
 def _step_name(of: str, after: str) -> str:
-    return f"{of} after {after}" if after else of
+    return f"{of}, escalated after {after}" if after else f"{of}, escalated"
 
 
 def _interval(name: str, hours: HoursSpec, zone: str) -> dict[str, Any]:
@@ -114,20 +114,33 @@ def _inhibitions(system: System) -> Iterator[dict[str, Any]]:
         }
     explained = dict(_explained(system))
     for name, alert in system.alerts.items():
-        cause = f"component:{alert.component}" if alert.component else f"indicator:{alert.indicator}"
-        behind = [other for other, by in explained.items() if by == cause]
-        if alert.component:
-            yield {
-                "source_matchers": [_matcher("alertname", (name,))],
-                "target_matchers": [_matcher("alertname", (NO_DATA,)), _matcher("component", (alert.component,))],
-                "equal": ["system"],
-            }
-        if behind:
-            yield {
-                "source_matchers": [_matcher("alertname", (name,))],
-                "target_matchers": [_matcher("alertname", behind)],
-                "equal": ["system"],
-            }
+        causes = _causes(system, name, alert)
+        for source, cause in causes:
+            kind, _, component = cause.partition(":")
+            if kind == "component":
+                target = [_matcher("alertname", (NO_DATA,)), _matcher("component", (component,))]
+                yield {"source_matchers": source, "target_matchers": target, "equal": ["system"]}
+            behind = [other for other, by in explained.items() if by == cause and other != name]
+            if behind:
+                yield {
+                    "source_matchers": source,
+                    "target_matchers": [_matcher("alertname", behind)],
+                    "equal": ["system"],
+                }
+
+
+def _causes(system: System, name: str, alert: AlertSpec) -> list[tuple[list[str], str]]:
+    """What an alert is about, as profiles name it, with the matchers by which Alertmanager knows it."""
+    own = _matcher("alertname", (name,))
+    if alert.component == ANY:
+        return [
+            ([own, _matcher("job", (spec.scrape.job,))], f"component:{component}")
+            for component, spec in system.components.items()
+            if spec.scrape
+        ]
+    if alert.component:
+        return [([own], f"component:{alert.component}")]
+    return [([own], f"indicator:{alert.indicator}")] if alert.indicator else []
 
 
 def _explained(system: System) -> Iterator[tuple[str, str]]:
@@ -210,7 +223,9 @@ def _escalated(plan: Plan, of: str, after: str, escalations: Sequence[Escalation
     addresses = tuple(dict.fromkeys([*found, *([contact] if contact else [])]))
     mail = next(((name, spec) for name, spec in plan.system.channels.items() if spec.kind == "email"), None)
     if mail and addresses:
-        call = f'{{{{ if eq .Status "firing" }}}}Call the {", ".join(roles)}: {{{{ end }}}}' if roles else ""
+        call = (
+            f'{{{{ if eq .Status "firing" }}}}Call the {values.plain(", ".join(roles))}: {{{{ end }}}}' if roles else ""
+        )
         parts["email_configs"] = [*parts.get("email_configs", []), _mail(plan, *mail, addresses, call)]
     if not parts:
         who = " and ".join(each.to for each in escalations)
@@ -238,7 +253,7 @@ def _contact(system: System, alert: str) -> str:
     specs = {declared.id: declared.spec for declared in system.indicators}
     owner = (
         spec.team
-        or (spec.component and system.components[spec.component].team)
+        or (spec.component in system.components and system.components[spec.component or ""].team)
         or (spec.slo and system.slos[spec.slo].team)
         or (spec.indicator and specs[spec.indicator].team)
     )

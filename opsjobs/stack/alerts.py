@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from opsjobs import promql, words
+from opsjobs.errors import ConfigError
 from opsjobs.model import Direction
 from opsjobs.stack import values
 from opsjobs.stack.burn import Burn, telling
 from opsjobs.stack.plan import Plan
 from opsjobs.stack.recording import failed_series, indicator_series, query_series
 from opsjobs.system import Indicator, System
-from opsjobs.system.alerting import AlertSpec
+from opsjobs.system.alerting import ANY, AlertSpec
 
 NO_DATA = "NoData"
 """The alert that says that another has nothing to look at."""
@@ -41,7 +43,10 @@ class Members:
     """The members of a component, which all have to be there and up."""
 
     up: str
-    expected: int | None
+    there: tuple[str, ...]
+    """Selections of which each has to have a member."""
+    count: int | None
+    """How many there have to be at least."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,12 +102,20 @@ def files(plan: Plan) -> Mapping[str, Any]:
     groups: dict[str, list[dict[str, Any]]] = {}
     for rule in rules(plan):
         groups.setdefault(rule.group, []).append(rule.document)
-    return {"alerts.yml": {"groups": [{"name": name, "rules": found} for name, found in groups.items()]}}
+    every = plan.system.stack.scrape_interval
+    return {
+        "alerts.yml": {"groups": [{"name": name, "interval": every, "rules": found} for name, found in groups.items()]}
+    }
 
 
 def source(system: System, spec: Indicator) -> str:
     """The component that all of an indicator's metrics come from; empty when there is none."""
-    families = (system.family(series) for series in spec.metrics)
+    return origin(system, spec.metrics)
+
+
+def origin(system: System, series: Iterable[str]) -> str:
+    """The component that all of these series come from; empty when there is none."""
+    families = map(system.family, series)
     components = {system.metrics[name].component for name in families if name}
     return components.pop() if len(components) == 1 else ""
 
@@ -120,6 +133,11 @@ def _rules(plan: Plan, name: str, alert: AlertSpec) -> Iterator[AlertRule]:
 
 def _indicator_rule(plan: Plan, name: str, alert: AlertSpec) -> AlertRule:
     _, group, spec = next(each for each in plan.system.indicators if each.id == alert.indicator)
+    if spec.store != "prometheus":
+        raise ConfigError(
+            f"alerts.{name}: Prometheus cannot alert on '{alert.indicator}', which only a database knows",
+            advice="Give the indicator a query, or take the alert out: reports and health checks judge it anyway.",
+        )
     level = alert.level or ("critical" if spec.critical is not None else "warning")
     limit = alert.limit if alert.limit is not None else getattr(spec, level)
     watch = Limit(series=indicator_series(alert.indicator or ""), limit=limit, healthy=spec.healthy, unit=spec.unit)
@@ -147,7 +165,12 @@ def _query_rule(plan: Plan, name: str, alert: AlertSpec) -> AlertRule:
     watch = Limit(
         series=query_series(name), limit=alert.limit or 0.0, healthy=alert.healthy or Direction.BELOW, unit="count"
     )
-    labels = {"severity": alert.severity, "team": alert.team, "category": alert.category or "Other"}
+    labels = {
+        "severity": alert.severity,
+        "team": alert.team,
+        "category": alert.category or "Other",
+        "component": origin(plan.system, promql.metrics(alert.query or "")),
+    }
     return _limit_rule(
         plan,
         name,
@@ -184,7 +207,7 @@ def _limit_rule(
         watch=watch,
         expr=promql.pretty(f"{watch.series} {_BEYOND[watch.healthy]} {_number(watch.limit)}"),
         held=held,
-        labels=_labels(labels),
+        labels=_labels(plan, labels),
         said=_said(
             plan,
             summary=summary,
@@ -197,36 +220,59 @@ def _limit_rule(
 
 
 def _component_rule(plan: Plan, name: str, alert: AlertSpec) -> AlertRule:
-    spec = plan.system.components[alert.component or ""]
-    expected = len(spec.instances) if isinstance(spec.instances, tuple) else spec.instances
-    # A member that is not scraped has no sample that could be 0.
-    parts = [f"{spec.up} == 0", f"absent({spec.up})"]
-    if expected is not None:
-        parts.append(f"count({spec.up}) < {expected}")
+    members = _any_member(plan.system) if alert.component == ANY else _members(plan.system, alert.component or "")
+    spec = plan.system.components[alert.component or ""] if alert.component != ANY else None
     held = alert.held_for or ""
+    team = spec.team if spec else next(iter(plan.system.components.values())).team
     labels = {
         "severity": alert.severity or "critical",
-        "team": alert.team or spec.team,
+        "team": alert.team or team,
         "category": alert.category or "Availability",
-        "component": alert.component,
+        "component": alert.component if spec else "",
     }
     called = f"{alert.title}: " if alert.title else ""
+    title = spec.title if spec else "A part of the system"
     return AlertRule(
         name=name,
         group=labels["category"] or "",
-        watch=Members(up=spec.up, expected=expected),
-        expr=promql.pretty(" or ".join(parts)),
+        watch=members,
+        expr=promql.pretty(" or ".join(_missing(members))),
         held=held,
-        labels=_labels(labels),
+        labels=_labels(plan, labels),
         said=_said(
             plan,
-            summary=f"{called}{spec.title} is down",
-            description=f"{_sentence(alert.about)}{spec.title}: {values.HERE}{f', for {held}' if held else ''}.",
+            summary=f"{called}{title} is down",
+            description=f"{_sentence(alert.about)}{title}: {values.HERE}{f', for {held}' if held else ''}.",
             runbook=alert.runbook or name.lower(),
             dashboard=alert.dashboard,
         ),
         found=_MEMBER,
     )
+
+
+def _members(system: System, name: str) -> Members:
+    spec = system.components[name]
+    named = spec.instances if isinstance(spec.instances, tuple) else ()
+    count = spec.instances if isinstance(spec.instances, int) else None
+    there = tuple(promql.narrowed(spec.up, "instance", instance, "=") for instance in named)
+    return Members(up=spec.up, there=there or (spec.up,), count=count)
+
+
+def _any_member(system: System) -> Members:
+    """Whatever is scraped of any component."""
+    jobs = list(dict.fromkeys(spec.scrape.job for spec in system.components.values() if spec.scrape))
+    pattern = "|".join(re.escape(job) for job in jobs)
+    there = tuple(f"up{{job={promql.quote(job)}}}" for job in jobs)
+    return Members(up=f"up{{job=~{promql.quote(pattern)}}}", there=there, count=None)
+
+
+def _missing(members: Members) -> Iterator[str]:
+    """PromQL for who is down, and who is not scraped at all: that has no sample that could be 0."""
+    # Each line ends before its bracket does: a query may end with a comment.
+    yield f"({members.up}\n) == 0"
+    yield from (f"absent({there}\n)" for there in members.there)
+    if members.count is not None:
+        yield f"count({members.up}\n) < {members.count}"
 
 
 def _objective_rules(plan: Plan, name: str, alert: AlertSpec) -> Iterator[AlertRule]:
@@ -237,6 +283,11 @@ def _objective_rules(plan: Plan, name: str, alert: AlertSpec) -> Iterator[AlertR
     for burn in telling(spec):
         told.setdefault(severity if burn.critical or severity != "critical" else "warning", []).append(burn)
     kind, _, cause = spec.explained_by.partition(":")
+    if not told:
+        raise ConfigError(
+            f"alerts.{name}: no burn of '{alert.slo}' is fast enough to tell of: its window is {spec.window}",
+            advice="Give the objective a window of a day or more, or a stricter share.",
+        )
     for told_as, burns in told.items():
         pairs = [
             (
@@ -263,7 +314,7 @@ def _objective_rules(plan: Plan, name: str, alert: AlertSpec) -> Iterator[AlertR
                 " or ".join(f"({long} > {_number(at)} and {short} > {_number(at)})" for long, short, at in pairs)
             ),
             held=alert.held_for or "",
-            labels=_labels(labels),
+            labels=_labels(plan, labels),
             said=_said(
                 plan,
                 summary=f"{spec.title}: the error budget burns too fast",
@@ -282,18 +333,20 @@ def _without_data(plan: Plan, declared: Sequence[AlertRule]) -> Iterator[AlertRu
     """For each series that an alert is about, one that says that there is none: an alert without data stays silent."""
     seen: set[str] = set()
     for rule in declared:
-        series = rule.watch.series if isinstance(rule.watch, Limit) else ""
+        watch = rule.watch
+        # Of an objective, its shortest window: what is missing there is missing in all.
+        series = watch.series if isinstance(watch, Limit) else watch.pairs[0][1] if isinstance(watch, Budget) else ""
         if not series or series in seen:
             continue
         seen.add(series)
-        labels = {key: rule.labels.get(key) for key in ("team", "component", "indicator")}
+        labels = {key: rule.labels.get(key) for key in ("team", "component", "indicator", "slo")}
         yield AlertRule(
             name=NO_DATA,
             group="Data",
             watch=Absence(series=series),
             expr=f"absent({series})",
             held=NO_DATA_FOR,
-            labels=_labels({"severity": "warning", **labels, "category": "Data", "silent": rule.name}),
+            labels=_labels(plan, {"severity": "warning", **labels, "category": "Data", "silent": rule.name}),
             said=_said(
                 plan,
                 summary=f"{rule.name} has no data, and so cannot fire",
@@ -304,8 +357,9 @@ def _without_data(plan: Plan, declared: Sequence[AlertRule]) -> Iterator[AlertRu
         )
 
 
-def _labels(labels: Mapping[str, str | None]) -> dict[str, str]:
-    return {name: value for name, value in labels.items() if value}
+def _labels(plan: Plan, labels: Mapping[str, str | None]) -> dict[str, str]:
+    # Of which system, wherever the rules are loaded: inhibition is within one.
+    return {"system": plan.name, **{name: value for name, value in labels.items() if value}}
 
 
 def _said(plan: Plan, *, summary: str, description: str, runbook: str, dashboard: str | None) -> dict[str, str]:

@@ -15,7 +15,7 @@ _LOOPBACK = "127.0.0.1"
 def files(plan: Plan) -> Mapping[str, Any]:
     """The compose file, by its name."""
     parts = plan.system.stack.parts
-    needed = list(secrets.needed(plan.system))
+    needed = list(secrets.needed(plan))
     volumes: dict[str, Any] = {f"{name}-data": {} for name in parts if PARTS[name].data}
     return {
         "compose.yml": {
@@ -34,22 +34,22 @@ def _service(plan: Plan, name: str, port: int) -> dict[str, Any]:
     made = {
         "image": part.image,
         "restart": "unless-stopped",
-        "ports": published,
+        "ports": [] if part.of_the_host else published,
         "volumes": [*own.pop("volumes", []), *data],
         # The system itself runs on this machine, outside of these containers.
-        "extra_hosts": ["host.docker.internal:host-gateway"],
+        "extra_hosts": [] if part.of_the_host else ["host.docker.internal:host-gateway"],
         **own,
-        **_health(part),
+        **_health(part, port if part.of_the_host else part.port),
         "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
         "security_opt": ["no-new-privileges:true"],
     }
     return {key: value for key, value in made.items() if value != []}
 
 
-def _health(part: Part) -> dict[str, Any]:
+def _health(part: Part, port: int) -> dict[str, Any]:
     if not part.probe:
         return {}
-    words = [word.format(port=part.port, ready=part.ready) for word in part.probe]
+    words = [word.format(port=port, ready=part.ready) for word in part.probe]
     return {"healthcheck": {"test": words, "interval": "30s", "timeout": "5s", "retries": 3, "start_period": "30s"}}
 
 
@@ -79,6 +79,7 @@ def _archive(plan: Plan) -> dict[str, Any]:
         "command": [
             "--config.file=/etc/prometheus/archive.yml",
             "--storage.tsdb.path=/prometheus",
+            "--web.enable-lifecycle",
             *prometheus_flags(plan, "prometheus-archive"),
         ],
         "volumes": ["./prometheus:/etc/prometheus:ro"],
@@ -91,7 +92,7 @@ def _alertmanager(plan: Plan) -> dict[str, Any]:
     return {
         "command": ["--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"],
         "volumes": ["./alertmanager:/etc/alertmanager:ro"],
-        "secrets": [each.file for each in secrets.needed(plan.system) if each.file not in infrastructure],
+        "secrets": [each.file for each in secrets.needed(plan) if each.file not in infrastructure],
     }
 
 
@@ -139,11 +140,15 @@ def _jaeger(_: Plan) -> dict[str, Any]:
     }
 
 
-def _node(_: Plan) -> dict[str, Any]:
+def _node(plan: Plan) -> dict[str, Any]:
+    """In the network of the machine, whose interfaces it counts: reached from here, and from the other containers."""
+    port = plan.port("node-exporter")
+    addresses = (_LOOPBACK, "${DOCKER_HOST_ADDRESS:-172.17.0.1}")
     return {
-        "command": ["--path.rootfs=/host"],
+        "command": ["--path.rootfs=/host", *(f"--web.listen-address={each}:{port}" for each in addresses)],
         "volumes": ["/:/host:ro,rslave"],
         "pid": "host",
+        "network_mode": "host",
     }
 
 

@@ -20,7 +20,10 @@ from opsjobs.stack.plan import Plan
 from opsjobs.vocabulary import seconds
 
 _SHOWN = 200
-_LENGTH = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_LENGTH = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_SIZES = (365 * 86400, 7 * 86400, 86400, 3600, 60, 1)
+_HIDDEN = "<secret>"
+"""What a server shows in place of what nobody is to see."""
 _LENGTHS = {"group_wait", "group_interval", "repeat_interval"}
 _UNORDERED = {"matchers", "source_matchers", "target_matchers"}
 _BY_HAND = {
@@ -161,6 +164,7 @@ def _changed(declared: RunningRule, running: RunningRule) -> dict[str, tuple[obj
         "the query": (_form(declared.query), _form(running.query)),
         "the interval of its group": (f"{declared.interval:g}s", f"{running.interval:g}s"),
         "how long it waits": (f"{declared.held:g}s", f"{running.held:g}s"),
+        "how long it goes on": (f"{declared.kept:g}s", f"{running.kept:g}s"),
         "its labels": (dict(declared.labels), dict(running.labels)),
         "what it says": (dict(declared.annotations), dict(running.annotations)),
     }
@@ -186,7 +190,7 @@ def _of_named(kind: str, declared: Sequence[Any], running: Sequence[Any]) -> lis
             continue
         more = [key for key in other if key not in each]
         found += [Difference(subject=subject, text=f"has {key}, which nobody declared") for key in more]
-        found += _told(subject, _compared(each, other, "", strict=False))
+        found += _told(subject, _compared(each, other, "", strict=kind == "hours"))
     return [
         *found,
         *(Difference(subject=f"{kind}:{_short(name)}", text="is there and not declared") for name in there),
@@ -208,12 +212,14 @@ def _compared(declared: Any, running: Any, path: str, *, strict: bool) -> Iterat
         keys = [*declared, *(each for each in added if strict or each in _BY_HAND)]
         for each in keys:
             inner = f"{path}.{each}" if path else str(each)
-            yield from _compared(declared.get(each), running.get(each), inner, strict=strict)
+            # Of how a value is shown, Grafana adds nothing by itself.
+            closely = strict or inner == "fieldConfig.defaults"
+            yield from _compared(declared.get(each), running.get(each), inner, strict=closely)
     elif isinstance(declared, list) and isinstance(running, list):
         if key in _UNORDERED:
             declared, running = sorted(map(str, declared)), sorted(map(str, running))
         if len(declared) != len(running):
-            yield path, declared, running
+            yield path, *_apart(declared, running, path, strict=strict)
             return
         for number, (one, other) in enumerate(zip(declared, running, strict=True)):
             called = one.get("receiver") if isinstance(one, dict) else None
@@ -223,8 +229,22 @@ def _compared(declared: Any, running: Any, path: str, *, strict: bool) -> Iterat
         yield path, declared, running
 
 
+def _apart(declared: list[Any], running: list[Any], path: str, *, strict: bool) -> tuple[list[Any], list[Any]]:
+    """The members of two lists that the other one has not."""
+
+    def has(members: list[Any], one: Any, *, turned: bool) -> bool:
+        pairs = (((each, one) if turned else (one, each)) for each in members)
+        return any(not list(_compared(*pair, path, strict=strict)) for pair in pairs)
+
+    missing = [one for one in declared if not has(running, one, turned=False)]
+    added = [one for one in running if not has(declared, one, turned=True)]
+    return missing, added
+
+
 def _same(key: str, declared: Any, running: Any) -> bool:
     """Whether two values mean the same under that key. What says nothing may be left out."""
+    if running == _HIDDEN:
+        return bool(declared)
     if not declared or not running:
         return not declared and not running
     if key in _LENGTHS:
@@ -243,7 +263,7 @@ def _seconds(length: Any) -> int:
     found = _LENGTH.fullmatch(str(length))
     if not found:
         return -1
-    return sum(int(count or 0) * size for count, size in zip(found.groups(), (86400, 3600, 60, 1), strict=True))
+    return sum(int(count or 0) * size for count, size in zip(found.groups(), _SIZES, strict=True))
 
 
 def _short(value: Any) -> str:

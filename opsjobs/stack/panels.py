@@ -32,6 +32,7 @@ _TYPES = {
 }
 _NOW = {"stat", "gauge", "bargauge", "piechart", "table"}
 """Types that show one moment."""
+_ROOM = 1.25
 _BARELY = 1e-9
 """A threshold of Grafana begins at its value, a limit of ours ends there."""
 _VARIABLE = re.compile(r'=~"\$\w+"')
@@ -52,6 +53,8 @@ class Shown:
     runbook: str = ""
     up: bool = False
     """Whether it shows who is up."""
+    most: float | None = None
+    """Where a gauge ends."""
 
 
 def variable(panel: PanelSpec) -> str:
@@ -63,7 +66,7 @@ def variable(panel: PanelSpec) -> str:
 
 def question(plan: Plan, spec: PanelSpec) -> str:
     """What Prometheus is asked for a panel, everything chosen and five minutes between two points; empty for text."""
-    if spec.missing:
+    if _missing(plan, spec):
         return ""
     return _VARIABLE.sub('=~".*"', _shown(plan, spec).expr.replace(INTERVAL, "5m"))
 
@@ -71,8 +74,9 @@ def question(plan: Plan, spec: PanelSpec) -> str:
 def panel(plan: Plan, spec: PanelSpec, number: int, place: Mapping[str, int]) -> dict[str, Any]:
     """One panel; `place` is where in the grid, `number` tells it apart in its dashboard."""
     common = {"id": number, "title": spec.title, "gridPos": dict(place)}
-    if spec.missing:
-        content = f"**Nothing to show.** {_sentence(spec.missing)}"
+    missing = _missing(plan, spec)
+    if missing:
+        content = f"**Nothing to show.** {_sentence(missing)}"
         return {**common, "type": "text", "options": {"mode": "markdown", "content": content}}
     shown = _shown(plan, spec)
     kind = _TYPES[spec.type]
@@ -102,17 +106,28 @@ def panel(plan: Plan, spec: PanelSpec, number: int, place: Mapping[str, int]) ->
     return made
 
 
+def _missing(plan: Plan, spec: PanelSpec) -> str:
+    """Why a panel has nothing to show; empty where it has."""
+    if spec.indicator and _declared(plan, spec.indicator).spec.store != "prometheus":
+        return "this number is kept in a database, which only the reports ask"
+    return spec.missing
+
+
+def _declared(plan: Plan, name: str) -> DeclaredIndicator:
+    return next(each for each in plan.system.indicators if each.id == name)
+
+
 def _shown(plan: Plan, spec: PanelSpec) -> Shown:
     system = plan.system
     if spec.indicator:
-        return _indicator(plan, next(each for each in system.indicators if each.id == spec.indicator))
+        return _indicator(plan, _declared(plan, spec.indicator))
     if spec.slo:
         slo = system.slos[spec.slo]
         steps = ((None, BAD), (slo.objective, GOOD))
         aim = words.limit(slo.objective, "ratio")
         about = f"{_sentence(slo.about)}Of the last {slo.window}; at least {aim} is aimed at."
         share = slo.share(slo.window_seconds)
-        return Shown(expr=share, unit="ratio", legend=slo.title, about=about, steps=steps)
+        return Shown(expr=share, unit="ratio", legend=slo.title, about=about, steps=steps, most=1.0)
     if spec.component:
         component = system.components[spec.component]
         return Shown(
@@ -130,6 +145,7 @@ def _shown(plan: Plan, spec: PanelSpec) -> Shown:
         unit=spec.unit or "count",
         # What tells the series apart, which may be more than the one label that a panel can be narrowed by.
         legend="__auto" if spec.by else spec.title,
+        most=1.0 if spec.unit == "ratio" else None,
         about=_sentence(spec.about).strip(),
     )
 
@@ -147,8 +163,19 @@ def _indicator(plan: Plan, declared: DeclaredIndicator) -> Shown:
         about=" ".join(filter(None, [_sentence(spec.about).strip(), healthy, owner])),
         step=spec.step,
         steps=_steps(spec.healthy, spec.warning, spec.critical),
+        most=_most(spec),
         runbook=plan.runbook_url(spec.runbook) if spec.runbook and plan.published else "",
     )
+
+
+def _most(spec: Indicator) -> float | None:
+    """A gauge of a share ends at all of it; another one at its aim, or a little beyond its last limit."""
+    if spec.unit == "ratio":
+        return 1.0
+    if spec.healthy is Direction.ABOVE and spec.target is not None:
+        return spec.target
+    known = [limit for limit in (spec.target, spec.warning, spec.critical) if limit]
+    return max(known) * _ROOM if known else None
 
 
 def _limits(spec: Indicator) -> tuple[tuple[str, float | None], ...]:
@@ -177,8 +204,8 @@ def _field(kind: str, shown: Shown) -> dict[str, Any]:
         },
         "color": {"mode": "thresholds" if kind in {"stat", "gauge", "bargauge"} else "palette-classic"},
     }
-    if shown.unit == "ratio" and kind in {"gauge", "bargauge"}:
-        field |= {"min": 0, "max": 1}
+    if kind in {"gauge", "bargauge"} and shown.most is not None:
+        field |= {"min": 0, "max": shown.most}
     if shown.up:
         up, down = ({"text": text, "color": colour} for text, colour in (("up", GOOD), ("down", BAD)))
         field["mappings"] = [{"type": "value", "options": {"0": {**down, "index": 0}, "1": {**up, "index": 1}}}]

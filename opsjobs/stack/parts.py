@@ -26,6 +26,8 @@ class Part:
     """The health check of its container; empty where the image holds nothing to check with."""
     data: str = ""
     """The folder in its container that has to outlive it."""
+    of_the_host: bool = False
+    """Whether it shares the network of the machine, which it watches, and so is not reached by its name."""
 
 
 PARTS: Mapping[str, Part] = MappingProxyType(
@@ -86,6 +88,7 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             port=9100,
             ready="/",
             programs=("node_exporter", "prometheus-node-exporter"),
+            of_the_host=True,
         ),
         "cadvisor": Part(title="cAdvisor", image="gcr.io/cadvisor/cadvisor:v0.49.2", port=8080, ready="/healthz"),
         "postgres-exporter": Part(

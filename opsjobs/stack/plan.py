@@ -40,7 +40,7 @@ class Plan:
         if self.folder or host not in _THIS_MACHINE:
             return target
         for part, published in self.system.stack.parts.items():
-            if int(port) == published:
+            if int(port) == published and not PARTS[part].of_the_host:
                 return f"{part}:{PARTS[part].port}"
             if int(port) in PARTS[part].more_ports:
                 return f"{part}:{port}"

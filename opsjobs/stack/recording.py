@@ -100,7 +100,7 @@ def _queries(system: System) -> Iterator[Recording]:
 def _objectives(system: System) -> Iterator[Recording]:
     for name, spec in system.slos.items():
         for window in windows():
-            yield Recording("Objectives", failed_series(name, window), f"1 - ({spec.share(seconds(window))})")
+            yield Recording("Objectives", failed_series(name, window), f"1 - ({spec.share(seconds(window))}\n)")
 
 
 def _word(name: str) -> str:

@@ -54,19 +54,29 @@ def _limit_cases(rule: AlertRule, watch: Limit) -> Iterator[Case]:
 
 
 def _member_cases(rule: AlertRule, watch: Members) -> Iterator[Case]:
-    name, labels = _selected(watch.up)
-    yield _case(f"{rule.name}: what is not asked is not well", rule, {}, fires=[(labels, GONE)])
-    if name is None:
+    wanted = [_selected(there) for there in watch.there]
+    labels = [labels for _, labels in wanted]
+    alone = [(each, f"{each['instance']} {SILENT}" if "instance" in each else GONE) for each in labels]
+    yield _case(f"{rule.name}: what is not asked is not well", rule, {}, fires=alone)
+    if any(name is None for name, _ in wanted):
         return
-    members = [labels | {"instance": f"member-{number}:80"} for number in range(watch.expected or 1)]
-    well = {_series(name, member): 1.0 for member in members}
+    # Who is named is there once; of the others there are as many as there have to be.
+    count = (watch.count or 1) if len(wanted) == 1 else 1
+    members = [
+        (name or "", {"instance": f"member-{number}:80", **labels})
+        for name, labels in wanted
+        for number in range(count)
+    ]
+    well = {_series(*member): 1.0 for member in members}
     yield _case(f"{rule.name}: who is up is well", rule, well)
-    down = {**well, _series(name, members[-1]): 0.0}
-    fires = [(members[-1], f"{members[-1]['instance']} {SILENT}")]
-    yield _case(f"{rule.name}: who is down is told", rule, down, fires=fires)
+    last = members[-1]
+    fires = [(last[1], f"{last[1]['instance']} {SILENT}")]
+    yield _case(f"{rule.name}: who is down is told", rule, {**well, _series(*last): 0.0}, fires=fires)
     if len(members) > 1:
         fewer = dict(list(well.items())[:-1])
-        yield _case(f"{rule.name}: who has vanished is missed", rule, fewer, fires=[({}, GONE)])
+        missed = {} if len(wanted) == 1 else wanted[-1][1]
+        said = f"{missed['instance']} {SILENT}" if "instance" in missed else GONE
+        yield _case(f"{rule.name}: who has vanished is missed", rule, fewer, fires=[(missed, said)])
 
 
 def _budget_cases(rule: AlertRule, watch: Budget) -> Iterator[Case]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from opsjobs.errors import ConfigError
 from opsjobs.stack.plan import Plan
 from opsjobs.system.inventory import ScrapeSpec
 
@@ -46,6 +47,12 @@ def _alerting(plan: Plan) -> dict[str, Any]:
 
 def _job(plan: Plan, job: str, specs: list[ScrapeSpec]) -> dict[str, Any]:
     first = specs[0]
+    ways = {(spec.path, spec.interval, spec.targets[0] if spec.probes else "") for spec in specs}
+    if len(ways) > 1:
+        raise ConfigError(
+            f"components: the job '{job}' is scraped in different ways",
+            advice="Components of one job share path, interval and blackbox exporter: give one of them another job.",
+        )
     interval = {"scrape_interval": first.interval} if first.interval else {}
     if first.probes:
         # The exporter is asked, and each address it is to ask is the member that is spoken of.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from opsjobs.system import System
+from opsjobs.stack.plan import Plan
 
 GRAFANA = "grafana-admin-password"
 POSTGRES = "postgres-exporter-password"
@@ -39,15 +39,16 @@ def pagerduty(channel: str) -> str:
     return f"{channel}-routing-key"
 
 
-def needed(system: System) -> Iterator[Secret]:
+def needed(plan: Plan) -> Iterator[Secret]:
     """Every secret of the stack, in the order of the profile."""
-    parts = system.stack.parts
+    system, parts = plan.system, plan.system.stack.parts
     if "grafana" in parts:
         yield Secret(GRAFANA, "the password of Grafana's user admin")
     if "postgres-exporter" in parts:
         yield Secret(POSTGRES, "the password of the exporter's role in PostgreSQL")
     if "redis-exporter" in parts:
-        yield Secret(REDIS, 'the password of Redis, as {"redis://host.docker.internal:6379": "PASSWORD"}')
+        there = f"redis://{plan.address('localhost:6379')}"
+        yield Secret(REDIS, f'the password of Redis, as {{"{there}": "PASSWORD"}}')
     for name, channel in system.channels.items():
         if channel.kind == "email":
             yield Secret(smtp(name), f"the password with which {channel.smarthost} lets {channel.sender} in")

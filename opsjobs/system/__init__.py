@@ -28,7 +28,7 @@ from opsjobs.system.dashboard import DashboardSpec
 from opsjobs.system.indicator import BreakdownSpec, DeclaredIndicator, Group, Indicator, Store
 from opsjobs.system.inventory import ComponentSpec, MetricSpec, StackSpec, TeamSpec
 from opsjobs.system.objective import SloSpec
-from opsjobs.vocabulary import Zone, family, names
+from opsjobs.vocabulary import ChannelKey, Zone, family, names
 
 __all__ = [
     "BreakdownSpec",
@@ -61,7 +61,7 @@ class System(Declared):
     groups: Annotated[dict[str, Group], Field(min_length=1)]
     slos: dict[str, SloSpec] = Field(default_factory=dict)
     alerts: dict[str, AlertSpec] = Field(default_factory=dict)
-    channels: dict[str, ChannelSpec] = Field(default_factory=dict)
+    channels: dict[ChannelKey, ChannelSpec] = Field(default_factory=dict)
     hours: dict[str, HoursSpec] = Field(default_factory=dict)
     routes: tuple[RouteSpec, ...] = ()
     """From top to bottom; an alert goes every way that fits."""
@@ -100,6 +100,14 @@ class System(Declared):
             if twice:
                 raise ValueError(f"the indicator '{min(twice)}' stands in two groups")
             seen |= set(group.indicators)
+        return self
+
+    @model_validator(mode="after")
+    def _dashboards_are_apart(self) -> System:
+        uids = [spec.path.split("/")[2] for spec in self.dashboards.values()]
+        twice = {uid for uid in uids if uids.count(uid) > 1}
+        if twice:
+            raise ValueError(f"two dashboards have the uid '{min(twice)}' in their paths")
         return self
 
     @model_validator(mode="after")

@@ -24,6 +24,8 @@ from opsjobs.vocabulary import (
     seconds,
 )
 
+ANY = "any"
+"""Every component."""
 Severity = Literal["info", "warning", "critical"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
@@ -41,8 +43,8 @@ class AlertSpec(Declared):
     """In place of a level: a limit that is neither of the indicator's; or that of the query."""
     healthy: Direction | None = None
     """With a query: on which side of its limit a healthy value lies; default: below."""
-    component: ComponentName | None = None
-    """It fires while a member of it is down."""
+    component: Literal["any"] | ComponentName | None = None
+    """It fires while a member of it is down; `any`: while anything that is scraped is."""
     slo: SloName | None = None
     """It fires while the error budget burns too fast."""
     query: Query | None = None

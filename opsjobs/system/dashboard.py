@@ -45,7 +45,7 @@ class DashboardSpec(Declared):
     """A Grafana dashboard."""
 
     title: str
-    path: str
-    """Path below the address of Grafana."""
+    path: Annotated[str, Field(pattern=r"^/d/[A-Za-z0-9_-]{1,40}(/[A-Za-z0-9_-]*)?$")]
+    """Path below the address of Grafana: /d/UID/NAME."""
     about: str = ""
     panels: Annotated[tuple[PanelSpec, ...], Field()] = ()

@@ -186,6 +186,9 @@ class Indicator(Declared):
         if self.query is not None:
             return promql.at_step(self.query, step)
         numerator, denominator = (promql.at_step(part or "", step) for part in (self.numerator, self.denominator))
+        if set(promql.metrics(numerator)) <= set(promql.metrics(denominator)):
+            # Of the same metric nothing may have been counted yet: no error is no error, not a missing number.
+            return f"(({numerator}\n) or 0 * ({denominator}\n)) / ({denominator}\n)"
         return f"({numerator}\n) / ({denominator}\n)"
 
     @property

@@ -98,4 +98,9 @@ class StackSpec(Declared):
     def _what_is_kept_longer_has_a_keeper(self) -> StackSpec:
         if bool(self.recorded_retention) != ("prometheus-archive" in self.parts):
             raise ValueError("recorded_retention needs the part prometheus-archive, and that part needs it")
+        for part, needed in (("prometheus-archive", "prometheus"), ("grafana", "prometheus"), ("promtail", "loki")):
+            if part in self.parts and needed not in self.parts:
+                raise ValueError(f"the part {part} needs the part {needed}")
+        if len(set(self.parts.values())) < len(self.parts):
+            raise ValueError("two parts are on one port")
         return self

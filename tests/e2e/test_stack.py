@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -163,7 +164,7 @@ class TestPrograms:
 
     def test_a_second_start_is_refused(self, native):
         again = native.opsjobs("up", "--native")
-        assert again.returncode == 1 and "runs already" in again.stderr
+        assert again.returncode == 1 and "run already" in again.stderr
 
     def test_a_port_that_is_taken_is_said_and_nothing_is_left_running(self, native):
         other = native.opsjobs("up", "--native", "--out", "other")
@@ -189,7 +190,7 @@ class TestPrograms:
         changed = native.folder / file
         text = changed.read_text()
         assert was in text
-        pid = json.loads((native.folder / "running.json").read_text())[file.split("/")[0]]
+        pid = json.loads((native.folder / "running.json").read_text())[file.split("/")[0]]["pid"]
         try:
             changed.write_text(text.replace(was, becomes, 1))
             os.kill(pid, 1)
@@ -208,7 +209,7 @@ class TestPrograms:
         )
         rules = native.folder / "prometheus/rules/alerts.yml"
         text = rules.read_text()
-        pid = json.loads((native.folder / "running.json").read_text())["prometheus"]
+        pid = json.loads((native.folder / "running.json").read_text())["prometheus"]["pid"]
         try:
             rules.write_text(text.replace("for: 2m", "for: 3m", 1))
             os.kill(pid, 1)
@@ -255,14 +256,41 @@ class TestPrograms:
         assert not (other.folder / "running.json").exists()
 
     def test_an_old_number_of_a_process_is_not_signalled(self, tmp_path):
-        innocent = subprocess.Popen(["sleep", "60"])
+        innocent = subprocess.Popen(["sleep", "60"], cwd=tmp_path)
         try:
-            (tmp_path / "running.json").write_text(json.dumps({"prometheus": innocent.pid}))
+            known = {"prometheus": {"pid": innocent.pid, "began": "12345"}}
+            (tmp_path / "running.json").write_text(json.dumps(known))
             assert programs.stop(tmp_path) == []
             assert innocent.poll() is None
         finally:
             innocent.kill()
             innocent.wait()
+
+    @pytest.mark.parametrize("text", ["", "[]", "3", '{"prometheus": "x"}', '{"prometheus": null}', '{"prometheus": {'])
+    def test_what_runs_is_never_forgotten_because_its_file_is_damaged(self, tmp_path, text):
+        (tmp_path / "running.json").write_text(text)
+        done = Native.opsjobs(
+            SimpleNamespace(place=tmp_path), "down", "--native", "--out", ".", "--system", "portfolio"
+        )
+        assert done.returncode == 1 and "does not say what runs" in done.stderr
+        assert (tmp_path / "running.json").read_text() == text
+
+    def test_containers_are_not_started_over_programs_that_run(self, native):
+        before = (native.folder / "prometheus/prometheus.yml").read_text()
+        done = native.opsjobs("up")
+        assert done.returncode == 1 and "run already" in done.stderr and "--native` ends them" in done.stderr
+        assert (native.folder / "prometheus/prometheus.yml").read_text() == before
+
+    def test_what_a_program_started_ends_with_it(self, tmp_path):
+        (tmp_path / "bin").mkdir()
+        wrapper = tmp_path / "bin" / "prometheus"
+        wrapper.write_text("#!/bin/sh\nsleep 600 &\necho $! > child\nexit 3\n")
+        wrapper.chmod(0o755)
+        other = Native(tmp_path)
+        assert other.opsjobs("up", "--native", PATH=f"{tmp_path / 'bin'}:/usr/bin:/bin").returncode == 1
+        child = int((other.folder / "child").read_text())
+        state = waited(lambda: programs._state(child)[:1], lambda state: state in ([], ["Z"]), 5)
+        assert state in ([], ["Z"])
 
     def test_all_of_it_ends_and_what_it_gathered_stays(self, native):
         done = native.opsjobs("down", "--native")

@@ -52,6 +52,8 @@ def test_alerts_channels_hours_and_escalations_are_read():
         (("limit: 1,", "limit: 1, level: critical,"), "not both"),
         (("severity: info, team: web", "severity: info"), "give them"),
         (("for: 2m}", "for: soon}"), "not a length of time"),
+        (("  chat: {kind: slack", "  ../x: {kind: slack"), "is no name for a channel"),
+        (("  chat: {kind: slack", "  grafana-admin: {kind: slack"), "is no name for a channel"),
         (("kind: email, to: [web@example.com],", "kind: email,"), "a channel of the kind email needs to"),
         ((", smarthost: 'smtp.example.com:587'", ""), "a channel of the kind email needs smarthost"),
         (("component: api, for", "component: api, limit: 1, for"), "a limit is of an indicator or of a query"),

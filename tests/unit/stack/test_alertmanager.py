@@ -44,14 +44,14 @@ def test_who_comes_later_is_told_by_a_group_that_waits():
     plan = planned("pratikoai")
     (later,) = [each for each in routes(plan) if each.get("group_wait")]
     assert (later["group_wait"], later["matchers"]) == ("30m", ['alertname="SystemDown"'])
-    (mail,) = receiver(plan, "SystemDown after 30m")["email_configs"]
+    (mail,) = receiver(plan, "SystemDown, escalated after 30m")["email_configs"]
     # The owners give no address of the CEO: the team is asked to call.
     assert mail["to"] == "engineering@pratikoai.com"
     assert "Call the CEO: " in mail["headers"]["Subject"]
 
 
 def test_an_escalation_at_once_does_not_repeat_a_channel_that_a_route_has():
-    found = receiver(planned("pratikoai"), "SystemDown")
+    found = receiver(planned("pratikoai"), "SystemDown, escalated")
     assert set(found) == {"name", "email_configs"}
     assert found["email_configs"][0]["to"] == "engineering-oncall@pratikoai.com, engineering@pratikoai.com"
 
@@ -90,6 +90,20 @@ def test_a_webhook_that_wants_a_token_gets_it_from_a_file():
     (hook,) = receiver(planned("pytake"), "webhook")["webhook_configs"]
     assert hook["http_config"]["authorization"] == {"credentials_file": "/run/secrets/webhook-token"}
     assert hook["url"] == "http://host.docker.internal:8789/webhooks/alerts"
+
+
+def test_where_anything_that_is_scraped_is_told_by_one_alert_each_target_explains_its_own():
+    rules = alertmanager.document(planned("iob-maiis"))["inhibit_rules"]
+    pairs = [(rule["source_matchers"], rule["target_matchers"]) for rule in rules]
+    redis = (['alertname="ServiceDown"', 'job="redis"'], ['alertname="NoData"', 'component="redis"'])
+    assert redis in pairs
+
+
+def test_braces_in_a_role_are_no_instruction():
+    plan = planned("pratikoai")
+    role = EscalationSpec.model_construct(of="SystemDown", to="head {{ .Boss", after="5m")
+    found = receiver(having(plan, escalations=(role,)), "SystemDown, escalated after 5m")
+    assert 'Call the head {{ "{{" }} .Boss: ' in found["email_configs"][0]["headers"]["Subject"]
 
 
 def test_a_name_with_signs_of_a_pattern_is_meant_as_it_is():

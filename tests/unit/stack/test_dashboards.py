@@ -96,6 +96,7 @@ def test_links_are_only_what_a_browser_can_open():
         ("sum by (a) (b{})", 'sum by (a) (b{x=~"$x", })'),
         ("b", 'b{x=~"$x"}'),
         ('topk(5, a{y="b"})', 'topk(5, a{x=~"$x", y="b"})'),
+        ("sum by (a, c) (a) / on (a) b", 'sum by (a, c) (a{x=~"$x"}) / on (a) b{x=~"$x"}'),
     ],
 )
 def test_every_metric_of_a_query_is_narrowed(query, narrowed):

@@ -45,6 +45,7 @@ class TestRules:
             ({"held": 600.0}, "how long it waits"),
             ({"labels": {"severity": "info"}}, "its labels"),
             ({"annotations": {}}, "what it says"),
+            ({"kept": 3600.0}, "how long it goes on"),
             ({"interval": 60.0}, "the interval of its group"),
         ],
     )
@@ -97,6 +98,7 @@ class TestRoutes:
             (("receivers", 1, "email_configs", 0, "to"), "x@example.com", "receiver:email"),
             (("receivers", 1, "slack_configs"), [{"channel": "#x"}], "receiver:email"),
             (("time_intervals", 0, "time_intervals", 0, "location"), "UTC", "hours:business"),
+            (("time_intervals", 0, "time_intervals", 0, "months"), ["january"], "hours:business"),
         ],
     )
     def test_each_change_is_told_and_nothing_else(self, plan, document, path, value, subject):
@@ -112,6 +114,7 @@ class TestRoutes:
 
     def test_what_alertmanager_writes_in_another_way_is_no_change(self, plan, document):
         document["route"]["repeat_interval"] = "240m"
+        assert drift._seconds("1w2d") == 9 * 86400
         document["route"]["continue"] = False
         document["inhibit_rules"][0]["source_matchers"].reverse()
         document["receivers"][1]["email_configs"][0] |= {
@@ -120,6 +123,15 @@ class TestRoutes:
         }
         document["global"] = {"resolve_timeout": "5m"}
         assert routes(plan, document) == []
+
+    def test_what_a_server_hides_is_not_compared(self, plan, document):
+        document["receivers"][3]["webhook_configs"][0]["url"] = "<secret>"
+        assert routes(plan, document) == []
+
+    def test_a_route_that_is_gone_is_named(self, plan, document):
+        del document["route"]["routes"][4]
+        ((found),) = drift.of_routes(plan, declaration.written(document))
+        assert '"receiver": "email"' in found.declared and found.running == "[]"
 
     def test_a_secret_at_another_place_is_the_same_secret(self, document):
         assert routes(planned("pratikoai", folder="/srv/stack"), document) == []
@@ -150,6 +162,7 @@ class TestDashboards:
             (("panels", 0, "transformations"), [{"id": "limit"}], "/User cost per month"),
             (("panels", 0, "targets", 0, "hide"), True, "/User cost per month"),
             (("panels", 0, "fieldConfig", "overrides"), [{"matcher": {}}], "/User cost per month"),
+            (("panels", 0, "fieldConfig", "defaults", "mappings"), [{"type": "value"}], "/User cost per month"),
             (("title",), "Other", ""),
             (("templating", "list", 0, "query"), "loki", ""),
         ],

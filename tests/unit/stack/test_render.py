@@ -38,6 +38,10 @@ def test_every_part_has_a_container_on_its_port_of_this_machine_alone(name):
     services = read(render(plan)["compose.yml"])["services"]
     assert set(services) == set(plan.system.stack.parts)
     for part, service in services.items():
+        if PARTS[part].of_the_host:
+            assert service["network_mode"] == "host" and "ports" not in service
+            assert "--web.listen-address=127.0.0.1:9100" in service["command"]
+            continue
         published = service["ports"]
         assert all(each.startswith("127.0.0.1:") for each in published)
         assert published[0] == f"127.0.0.1:{plan.system.stack.parts[part]}:{PARTS[part].port}"
@@ -50,7 +54,7 @@ def test_every_part_has_a_container_on_its_port_of_this_machine_alone(name):
 def test_every_secret_is_a_file_and_no_default_password_stays(name):
     plan = planned(name)
     document = read(render(plan)["compose.yml"])
-    needed = {each.file for each in secrets.needed(plan.system)}
+    needed = {each.file for each in secrets.needed(plan)}
     assert set(document["secrets"]) == needed
     used = list(itertools.chain(*(service.get("secrets", []) for service in document["services"].values())))
     assert set(used) == needed

@@ -7,7 +7,7 @@ import pytest
 
 from opsjobs import promql
 from opsjobs.errors import ConfigError
-from opsjobs.stack import alerts, burn, recording, values
+from opsjobs.stack import alerts, burn, grafana, recording, values
 from opsjobs.system.alerting import AlertSpec
 from tests.unit.stack.plans import NAMES, having, planned
 
@@ -44,6 +44,7 @@ def test_an_alert_has_limit_and_team_from_its_indicator():
     found = rule(planned("pratikoai"), "HighUserCost").document
     assert (found["expr"], found["for"]) == ("indicator:user_cost > 2.5", "2m")
     assert found["labels"] == {
+        "system": "pratikoai",
         "severity": "critical",
         "team": "finance",
         "category": "Costs",
@@ -78,9 +79,49 @@ def test_what_reads_far_back_is_evaluated_seldom_but_before_its_last_sample_is_s
 
 def test_a_component_that_is_not_scraped_is_down_too():
     found = rule(planned("pratikoai"), "SystemDown")
-    assert " ".join(found.expr.split()) == 'up{job="pratikoai"} == 0 or absent(up{job="pratikoai"})'
+    assert " ".join(found.expr.split()) == '(up{job="pratikoai"}) == 0 or absent(up{job="pratikoai"})'
     external = rule(planned("pytake"), "ExternalAPIUnreachable")
-    assert "count(probe_success) < 2" in " ".join(external.expr.split())
+    for address in ("https://graph.facebook.com", "https://api.openai.com"):
+        assert f'absent(probe_success{{instance="{address}"}})' in external.expr
+
+
+def test_a_number_of_members_is_counted_and_a_comment_ends_with_its_line():
+    plan = planned("portfolio")
+    spec = plan.system.components["api"].model_copy(update={"up": 'up{job="a"} or up{job="b"} # both', "instances": 3})
+    down = AlertSpec.model_construct(component="api", severity="critical", team="operations")
+    changed = having(plan, components=plan.system.components | {"api": spec}, alerts={"Down": down})
+    expr = " ".join(rule(changed, "Down").expr.split())
+    assert expr.startswith('(up{job="a"} or up{job="b"}) == 0 or absent(')
+    assert expr.endswith('count(up{job="a"} or up{job="b"}) < 3')
+
+
+def test_an_alert_about_anything_that_is_scraped_looks_at_every_job():
+    expr = rule(planned("iob-maiis"), "ServiceDown").expr
+    for job in ("backend", "frontend", "postgres", "redis", "qdrant", "minio", "ollama", "nginx", "node", "cadvisor"):
+        assert f'absent(up{{job="{job}"}})' in expr
+
+
+def test_an_alert_about_what_only_a_database_knows_is_refused_and_its_panel_says_so():
+    plan = planned("pratikoai")
+    kept = having(plan, groups=plan.system.preferring("postgresql").groups)
+    with pytest.raises(ConfigError, match="HighPaymentFailure"):
+        alerts.rules(kept)
+    made = {each["title"]: each for each in grafana.dashboard(kept, "business")["panels"]}
+    assert "only the reports ask" in made["Monthly recurring revenue"]["options"]["content"]
+
+
+def test_an_alert_on_an_objective_too_short_to_burn_is_refused():
+    plan = planned("pratikoai")
+    short = {"uptime": plan.system.slos["uptime"].model_copy(update={"window": "30m"})}
+    with pytest.raises(ConfigError, match="UptimeBudget"):
+        alerts.rules(having(plan, slos=plan.system.slos | short))
+
+
+def test_of_one_metric_nothing_counted_yet_is_nothing_and_of_two_it_is_not_known():
+    numbers = {each.id: each.spec.number for each in planned("iob-maiis").system.indicators}
+    assert "or 0 * (" in numbers["error_rate"]
+    errors = {each.id: each.spec.number for each in planned("pratikoai").system.indicators}["error_rate"]
+    assert "or 0" not in errors
 
 
 def test_a_budget_that_burns_fast_is_critical_and_one_that_burns_slowly_a_warning():
@@ -107,6 +148,8 @@ def test_each_alert_about_a_number_has_one_that_says_that_the_number_is_missing(
     silent = {each.labels["silent"]: each for each in alerts.rules(plan) if each.name == alerts.NO_DATA}
     assert silent["HighUserCost"].expr == "absent(indicator:user_cost)"
     assert silent["GDPRDataExport"].expr == "absent(alert:GDPRDataExport)"
+    assert silent["GDPRDataExport"].labels["component"] == "api"
+    assert silent["UptimeBudget"].expr == "absent(slo:uptime:failed_5m)"
     # Two alerts about one number lack it once.
     assert "UserCostCrisis" not in silent
 

@@ -89,7 +89,7 @@ KPIS = [
 ]
 # Alert, what it watches, limit, severity, minutes.
 ALERTS = [
-    ("ServiceDown", "backend", None, "critical", 2),
+    ("ServiceDown", "any", None, "critical", 2),
     ("HighAPIErrorRate", "error_rate", 0.05, "critical", 5),
     ("DiskSpaceCritical", "disk", 0.95, "critical", 2),
     ("PostgreSQLDown", "database", None, "critical", 2),
