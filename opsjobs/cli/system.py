@@ -13,12 +13,11 @@ from opsjobs.cli.sources import opened
 from opsjobs.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from opsjobs.jobs.inspection import Inspection
     from opsjobs.log import Redactor
     from opsjobs.system import Indicator, SloSpec, System
-    from opsjobs.system.alerting import AlertSpec
 
 _SECONDS = 120
 _MISSING, _UNASKED = 1, 3
@@ -226,8 +225,7 @@ def _shown(profile: System) -> Iterator[str]:
     for group in profile.groups.values():
         yield from _part(f"Indicators: {group.title}", map(_indicator, group.indicators, group.indicators.values()))
     yield from _part("Objectives", map(_objective, profile.slos, profile.slos.values()))
-    specs = {declared.id: declared.spec for declared in profile.indicators}
-    yield from _part("Alerts", (_alert(name, each, specs) for name, each in profile.alerts.items()))
+    yield from _part("Alerts", (_alert(profile, name) for name in profile.alerts))
     channels = (
         f"{name:<14} {each.kind} {each.channel or each.url or ', '.join(each.to)}"
         for name, each in profile.channels.items()
@@ -263,14 +261,13 @@ def _objective(name: str, spec: SloSpec) -> str:
     return f"{name:<22} {spec.title}: {limit(spec.objective, 'ratio')} in {spec.window}"
 
 
-def _alert(name: str, alert: AlertSpec, specs: Mapping[str, Indicator]) -> str:
+def _alert(profile: System, name: str) -> str:
+    alert = profile.alerts[name]
     watched = next(each for each in (alert.indicator, alert.component, alert.slo, "its own query") if each)
-    spec = specs.get(alert.indicator or "")
-    level = alert.level or ("warning" if spec and spec.critical is None else "critical")
+    spec = next((each.spec for each in profile.indicators if each.id == alert.indicator), None)
     held = alert.held_for or (spec.held_for if spec else None)
-    team = alert.team or (spec.team if spec else None)
-    parts = (alert.severity or level, watched, f"for {held}" if held else "at once", team)
-    return f"{name:<30} {', '.join(part for part in parts if part)}"
+    parts = (profile.severity(name), watched, f"for {held}" if held else "at once", profile.owner(name))
+    return f"{name:<30} {', '.join(parts)}"
 
 
 def _print_table(rows: list[tuple[str, ...]], *, numbers: set[int]) -> None:

@@ -219,7 +219,7 @@ def _escalated(plan: Plan, of: str, after: str, escalations: Sequence[Escalation
             parts[key] = [*parts.get(key, []), *configs]
     roles = [each.to for each in escalations if not _ADDRESS.search(each.to)]
     found = [address for each in escalations for address in _ADDRESS.findall(each.to)]
-    contact = _contact(plan.system, of) if roles else ""
+    contact = plan.system.teams[plan.system.owner(of)].contact if roles else ""
     addresses = tuple(dict.fromkeys([*found, *([contact] if contact else [])]))
     mail = next(((name, spec) for name, spec in plan.system.channels.items() if spec.kind == "email"), None)
     if mail and addresses:
@@ -238,26 +238,9 @@ def _escalated(plan: Plan, of: str, after: str, escalations: Sequence[Escalation
 
 def _ways(system: System, alert: str) -> Iterator[RouteSpec]:
     """The routes that are always open to an alert."""
-    spec = system.alerts[alert]
-    specs = {declared.id: declared.spec for declared in system.indicators}
-    watched = specs.get(spec.indicator or "")
-    level = spec.level or ("warning" if watched and watched.critical is None else "critical")
     for route in system.routes:
-        if (spec.severity or level) in route.severities and not route.teams and not route.hours:
+        if system.severity(alert) in route.severities and not route.teams and not route.hours:
             yield route
-
-
-def _contact(system: System, alert: str) -> str:
-    """The address of the team whose alert it is."""
-    spec = system.alerts[alert]
-    specs = {declared.id: declared.spec for declared in system.indicators}
-    owner = (
-        spec.team
-        or (spec.component in system.components and system.components[spec.component or ""].team)
-        or (spec.slo and system.slos[spec.slo].team)
-        or (spec.indicator and specs[spec.indicator].team)
-    )
-    return system.teams[owner].contact if owner else ""
 
 
 def _matcher(label: str, names: tuple[str, ...] | list[str]) -> str:

@@ -138,12 +138,11 @@ def _indicator_rule(plan: Plan, name: str, alert: AlertSpec) -> AlertRule:
             f"alerts.{name}: Prometheus cannot alert on '{alert.indicator}', which only a database knows",
             advice="Give the indicator a query, or take the alert out: reports and health checks judge it anyway.",
         )
-    level = alert.level or ("critical" if spec.critical is not None else "warning")
-    limit = alert.limit if alert.limit is not None else getattr(spec, level)
+    limit = alert.limit if alert.limit is not None else getattr(spec, plan.system.level(name))
     watch = Limit(series=indicator_series(alert.indicator or ""), limit=limit, healthy=spec.healthy, unit=spec.unit)
     labels = {
-        "severity": alert.severity or level,
-        "team": alert.team or spec.team,
+        "severity": plan.system.severity(name),
+        "team": plan.system.owner(name),
         "category": alert.category or group,
         "component": source(plan.system, spec),
         "indicator": alert.indicator,
@@ -166,8 +165,8 @@ def _query_rule(plan: Plan, name: str, alert: AlertSpec) -> AlertRule:
         series=query_series(name), limit=alert.limit or 0.0, healthy=alert.healthy or Direction.BELOW, unit="count"
     )
     labels = {
-        "severity": alert.severity,
-        "team": alert.team,
+        "severity": plan.system.severity(name),
+        "team": plan.system.owner(name),
         "category": alert.category or "Other",
         "component": origin(plan.system, promql.metrics(alert.query or "")),
     }
@@ -223,10 +222,9 @@ def _component_rule(plan: Plan, name: str, alert: AlertSpec) -> AlertRule:
     members = _any_member(plan.system) if alert.component == ANY else _members(plan.system, alert.component or "")
     spec = plan.system.components[alert.component or ""] if alert.component != ANY else None
     held = alert.held_for or ""
-    team = spec.team if spec else next(iter(plan.system.components.values())).team
     labels = {
-        "severity": alert.severity or "critical",
-        "team": alert.team or team,
+        "severity": plan.system.severity(name),
+        "team": plan.system.owner(name),
         "category": alert.category or "Availability",
         "component": alert.component if spec else "",
     }
@@ -278,7 +276,7 @@ def _missing(members: Members) -> Iterator[str]:
 def _objective_rules(plan: Plan, name: str, alert: AlertSpec) -> Iterator[AlertRule]:
     """A fast burn and a slow one apart where only the fast one is critical; otherwise both as one."""
     spec = plan.system.slos[alert.slo or ""]
-    severity = alert.severity or "critical"
+    severity = plan.system.severity(name)
     told: dict[str, list[Burn]] = {}
     for burn in telling(spec):
         told.setdefault(severity if burn.critical or severity != "critical" else "warning", []).append(burn)
@@ -299,7 +297,7 @@ def _objective_rules(plan: Plan, name: str, alert: AlertSpec) -> Iterator[AlertR
         ]
         labels = {
             "severity": told_as,
-            "team": alert.team or spec.team,
+            "team": plan.system.owner(name),
             "category": alert.category or "Objectives",
             "component": cause if kind == "component" else "",
             "slo": alert.slo,

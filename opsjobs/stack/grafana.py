@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from opsjobs import promql
-from opsjobs.stack import panels
+from opsjobs.stack import panels, recording
 from opsjobs.stack.plan import Plan
 from opsjobs.system.dashboard import DashboardSpec, PanelSpec
 
@@ -16,6 +16,10 @@ _SMALL = {"stat"}
 """Types that say one thing and need little room."""
 _PER_ROW = {True: 4, False: 2}
 _HEIGHT = {True: 4, False: 8}
+_HISTORY = "history"
+_UID = 40
+"""How long Grafana takes a uid to be."""
+_ARCHIVE = {"type": "prometheus", "uid": "prometheus-archive"}
 _SCHEMA = 39
 """Version of Grafana's dashboard schema that this is written in; Grafana from 9 on reads it."""
 
@@ -23,9 +27,10 @@ _SCHEMA = 39
 def files(plan: Plan) -> Mapping[str, Any]:
     """The provisioning and the dashboards, by their names."""
     dashboards = {
-        f"dashboards/{uid(spec)}.json": json.dumps(dashboard(plan, name), indent=2, ensure_ascii=False) + "\n"
-        for name, spec in plan.system.dashboards.items()
+        f"dashboards/{uid(spec)}.json": _written(dashboard(plan, name)) for name, spec in plan.system.dashboards.items()
     }
+    if plan.port("prometheus-archive"):
+        dashboards[f"dashboards/{_HISTORY}-{plan.name}.json"] = _written(history(plan))
     provisioned = f"{plan.folder}/grafana/dashboards" if plan.folder else "/etc/grafana/dashboards"
     return {
         "provisioning/datasources/datasources.yml": {"apiVersion": 1, "datasources": list(_data_sources(plan))},
@@ -57,9 +62,44 @@ def dashboard(plan: Plan, name: str) -> dict[str, Any]:
     places = _placed(spec.panels)
     made = [panels.panel(plan, panel, 1 + number, place) for number, (panel, place) in enumerate(places)]
     return {
+        **_common(plan, spec.title, spec.about),
         "uid": uid(spec),
-        "title": spec.title,
-        "description": spec.about,
+        "time": {"from": "now-24h", "to": "now"},
+        "templating": {"list": list(_variables(spec))},
+        "annotations": {"list": [_alerts(plan)]},
+        "panels": made,
+    }
+
+
+def history(plan: Plan) -> dict[str, Any]:
+    """A dashboard of what the archive keeps: each indicator as it was recorded, over a year."""
+    shown = [declared for declared in plan.system.indicators if declared.spec.store == "prometheus"]
+    specs = [PanelSpec.model_construct(title=each.spec.title, indicator=each.id) for each in shown]
+    made = []
+    for number, (declared, (spec, place)) in enumerate(zip(shown, _placed(specs), strict=True), start=1):
+        panel = panels.panel(plan, spec, number, place)
+        panel["datasource"] = _ARCHIVE
+        (target,) = panel["targets"]
+        target |= {"datasource": _ARCHIVE, "expr": recording.indicator_series(declared.id), "interval": "1h"}
+        made.append(panel)
+    return {
+        **_common(plan, "History", "each indicator as it was recorded, for as long as the archive keeps it"),
+        "uid": f"{_HISTORY}-{plan.name}"[:_UID],
+        "time": {"from": "now-1y", "to": "now"},
+        "templating": {"list": []},
+        "annotations": {"list": []},
+        "panels": made,
+    }
+
+
+def _written(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _common(plan: Plan, title: str, about: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "description": about,
         "tags": [plan.name],
         # Grafana's own name for it, which every version knows.
         "timezone": "utc" if plan.system.zone == "UTC" else plan.system.zone,
@@ -67,18 +107,14 @@ def dashboard(plan: Plan, name: str) -> dict[str, Any]:
         "graphTooltip": 1,
         "schemaVersion": _SCHEMA,
         "refresh": "1m",
-        "time": {"from": "now-24h", "to": "now"},
-        "templating": {"list": list(_variables(spec))},
-        "annotations": {"list": [_alerts(plan)]},
         "links": list(_links(plan)),
-        "panels": made,
     }
 
 
 def _data_sources(plan: Plan) -> Iterator[dict[str, Any]]:
     known = {
         "prometheus": ("Prometheus", "prometheus"),
-        "prometheus-archive": ("Prometheus, archive", "prometheus"),
+        "prometheus-archive": ("Prometheus archive", "prometheus"),
         "alertmanager": ("Alertmanager", "alertmanager"),
         "loki": ("Loki", "loki"),
         "jaeger": ("Jaeger", "jaeger"),

@@ -41,7 +41,7 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             data="/prometheus",
         ),
         "prometheus-archive": Part(
-            title="Prometheus, archive",
+            title="Prometheus archive",
             image="prom/prometheus:v2.53.5",
             port=9090,
             ready="/-/ready",

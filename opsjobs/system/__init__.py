@@ -78,6 +78,27 @@ class System(Declared):
                 }
                 yield DeclaredIndicator(name, group.title, spec.model_copy(update=inherited))
 
+    def level(self, alert: str) -> str:
+        """Which limit of its indicator an alert is about: the gravest, where it does not say."""
+        spec = self.alerts[alert]
+        watched = next((each.spec for each in self.indicators if each.id == spec.indicator), None)
+        return spec.level or ("warning" if watched and watched.critical is None else "critical")
+
+    def severity(self, alert: str) -> str:
+        """How grave an alert is: as it says, else as its limit is."""
+        return self.alerts[alert].severity or self.level(alert)
+
+    def owner(self, alert: str) -> str:
+        """The team of an alert: as it says, else that of what it watches."""
+        spec = self.alerts[alert]
+        watched: list[ComponentSpec | SloSpec | Indicator] = [
+            *(component for name, component in self.components.items() if name == spec.component),
+            *(slo for name, slo in self.slos.items() if name == spec.slo),
+            *(each.spec for each in self.indicators if each.id == spec.indicator),
+        ]
+        first = next(iter(self.components.values()))
+        return spec.team or next((each.team for each in watched if each.team), None) or first.team
+
     def preferring(self, store: Store) -> System:
         """The same system, each indicator asked of that store where it says how."""
         groups = {
@@ -117,7 +138,7 @@ class System(Declared):
             spec = specs.get(alert.indicator or "")
             if spec is None or alert.limit is not None:
                 continue
-            level = alert.level or ("critical" if spec.critical is not None else "warning")
+            level = self.level(name)
             if getattr(spec, level) is None:
                 raise ValueError(f"alert '{name}': the indicator '{alert.indicator}' has no limit '{level}'")
         return self

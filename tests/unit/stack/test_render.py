@@ -92,6 +92,13 @@ def test_what_is_recorded_is_kept_for_longer_where_the_owners_want_that():
     services = read(files["compose.yml"])["services"]
     assert "--storage.tsdb.retention.time=14d" in services["prometheus"]["command"]
     assert "--storage.tsdb.retention.time=365d" in services["prometheus-archive"]["command"]
+    shown = json.loads(files["grafana/dashboards/history-portfolio.json"])
+    asked = {panel["targets"][0]["expr"] for panel in shown["panels"]}
+    recorded = {
+        rule["record"] for group in read(files["prometheus/rules/recording.yml"])["groups"] for rule in group["rules"]
+    }
+    assert asked <= recorded and len(asked) == 19
+    assert {panel["datasource"]["uid"] for panel in shown["panels"]} == {"prometheus-archive"}
 
 
 def test_logs_and_traces_are_there_where_the_owners_have_them():

@@ -70,6 +70,12 @@ def test_nothing_of_a_dashboard_is_unknown_to_the_schema(name, key):
     assert list(illegal(typed)) == []
 
 
+def test_nor_of_the_history_of_an_archive():
+    document = grafana.history(planned("portfolio"))
+    typed, back = through(document)
+    assert list(lost(document, back)) == [] and list(illegal(typed)) == []
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
