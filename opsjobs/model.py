@@ -352,6 +352,18 @@ class CheckResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CheckState:
+    """How a check that is bad has been, over the looks at it."""
+
+    check: str
+    status: Status
+    since: datetime
+    """When it was first seen to be bad."""
+    looks: int
+    """How often in a row it was."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Passed:
     """Something that was bad for a while and is well again."""
 

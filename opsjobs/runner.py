@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,7 +19,7 @@ from opsjobs.jobs import JOBS, Context
 from opsjobs.jobs.health import Health
 from opsjobs.ledger import Ledger, lock
 from opsjobs.log import Redactor
-from opsjobs.model import Delivery, DeliveryState, Outcome, Run, Status
+from opsjobs.model import CheckState, Delivery, DeliveryState, Outcome, Run, Status
 from opsjobs.notify import Witness
 from opsjobs.notify.outbox import Outbox
 from opsjobs.report import MEDIA_TYPES, Rendered, mail, render
@@ -75,13 +75,22 @@ def execute(job: str, context: Context, desk: Desk, slot: str = "") -> Finished:
     return finished
 
 
-def examine(name: str, slot: str, desk: Desk, look: Callable[[Sequence[Run], Sequence[Delivery]], Health]) -> Health:
-    """Look at the health of a system as a run of its own; `look` is told of earlier runs and undelivered messages.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What the ledger knows before a look at the health of a system."""
+
+    runs: Sequence[Run]
+    undelivered: Sequence[Delivery]
+    states: Mapping[str, CheckState]
+
+
+def examine(name: str, slot: str, desk: Desk, look: Callable[[Known], Health]) -> Health:
+    """Look at the health of a system as a run of its own; `look` is told what the ledger knows.
 
     Raises as `execute` does.
     """
     with _begun(desk, name, "health", slot) as (run, known):
-        health = look(known, desk.ledger.undelivered(name))
+        health = look(Known(runs=known, undelivered=desk.ledger.undelivered(name), states=desk.ledger.states(name)))
         unknown = any(each.status is Status.UNKNOWN for each in health.checks)
         ended = replace(
             run,
@@ -90,7 +99,7 @@ def examine(name: str, slot: str, desk: Desk, look: Callable[[Sequence[Run], Seq
             status=health.status,
             error=desk.redactor.redact(f"{len(health.bad)} of {len(health.checks)} checks" if health.bad else ""),
         )
-        desk.ledger.finish(ended)
+        desk.ledger.finish(ended, states=list(health.states.values()))
     if desk.witness:
         desk.witness.ended(ended)
     return health

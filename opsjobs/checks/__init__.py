@@ -13,6 +13,7 @@
     jobs.py          opsjobs' own jobs and undelivered messages
 
     causes.py        what one check explains of others
+    states.py        since when each is bad
 
 A check is a question to Prometheus with its judgement (`Inquiry`), or a probe of something else (`Probe`). All are
 asked at once: questions as many at a time as the configuration allows, each probe on its own. What cannot be asked is

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 from opsjobs.errors import SourceError
 from opsjobs.http import Deadline
-from opsjobs.model import Answer, CheckResult, Delivery, Passed, Run, Team
+from opsjobs.model import Answer, CheckResult, CheckState, Delivery, Passed, Run, Team
 from opsjobs.sources import (
     Dashboards,
     KeyValueStore,
@@ -45,6 +45,8 @@ class Around:
     """By whom the addresses of components are visited; None where they are not reached from here."""
     postgresql: RelationalDatabase | None = None
     redis: KeyValueStore | None = None
+    states: Mapping[str, CheckState] = field(default_factory=dict)
+    """What was bad when it was looked at last, by check."""
     runs: Sequence[Run] = ()
     undelivered: Sequence[Delivery] = ()
 

@@ -19,7 +19,7 @@ from opsjobs.errors import OpsjobsError, UsageError
 if TYPE_CHECKING:
     from opsjobs.jobs.health import Health
     from opsjobs.log import Redactor
-    from opsjobs.model import CheckResult, Status
+    from opsjobs.model import CheckResult, CheckState, Status
 
 _SECONDS = 30
 """For everything that is asked of a system."""
@@ -96,13 +96,13 @@ def examined(here: Setting, name: str) -> Health:
             name,
             f"{moment.astimezone(zone):%Y-%m-%dT%H:%M}",
             desk,
-            lambda runs, undelivered: look(
+            lambda known: look(
                 Around(
                     system=system,
                     owners=Owners(system, links.grafana or "", links.runbooks or ""),
                     zone=zone,
                     now=moment,
-                    since=_since(moment, [run.started_at for run in runs if run.job == "health" and run.status]),
+                    since=_since(moment, [run.started_at for run in known.runs if run.job == "health" and run.status]),
                     metrics=sources.metrics,
                     monitor=sources.metrics,
                     alertmanager=sources.alertmanager,
@@ -110,8 +110,9 @@ def examined(here: Setting, name: str) -> Health:
                     visitor=Web() if connection.visits else None,
                     postgresql=sources.postgresql,
                     redis=sources.redis,
-                    runs=[run for run in runs if run.job != "health"],
-                    undelivered=undelivered,
+                    states=known.states,
+                    runs=[run for run in known.runs if run.job != "health"],
+                    undelivered=known.undelivered,
                 ),
                 Deadline(_SECONDS),
             ),
@@ -132,6 +133,9 @@ def _told(here: Setting, name: str, found: Health, *, every: bool) -> Iterator[s
     yield f"{heading(found.status.name)}  {_summary(found)}"
     for check in found.told if every else found.bad:
         yield f"  {shape(check.status.name)} {check.status.name:<8}  {check.title}: {check.text}"
+        state = found.states.get(check.id)
+        if state and state.looks > 1:
+            yield f"      seen {state.looks} times in a row, first {state.since.astimezone(zone):%a %d %b, %H:%M}"
         if check.explains:
             named = ", ".join(check.explains[:_NAMED])
             more = f" and {len(check.explains) - _NAMED} more" if len(check.explains) > _NAMED else ""
@@ -162,7 +166,7 @@ def _document(here: Setting, name: str, found: Health) -> dict[str, object]:
         "at": found.at.isoformat(),
         "since": found.since.isoformat(),
         "told": [check.id for check in found.bad],
-        "checks": [_check(check) for check in found.checks],
+        "checks": [_check(check, found.states.get(check.id)) for check in found.checks],
         "passed": [
             {
                 "subject": each.subject,
@@ -176,7 +180,7 @@ def _document(here: Setting, name: str, found: Health) -> dict[str, object]:
     }
 
 
-def _check(check: CheckResult) -> dict[str, object]:
+def _check(check: CheckResult, state: CheckState | None) -> dict[str, object]:
     return {
         "id": check.id,
         "title": check.title,
@@ -186,6 +190,8 @@ def _check(check: CheckResult) -> dict[str, object]:
         "unit": check.unit,
         "warning": check.warning,
         "critical": check.critical,
+        "since": state.since.isoformat() if state else None,
+        "looks": state.looks if state else 0,
         "cause": check.cause,
         "advice": check.advice,
         "team": check.team.name,

@@ -56,7 +56,7 @@ def compare(running: Running, deadline: Deadline) -> list[Compared]:
 def evaluate(compared: Sequence[Compared], *, told_already: bool, team: Team, runbook: str) -> DatabaseResult:
     """The section of a report. Why Prometheus could not be asked is not said again where it is `told_already`."""
     rows = [_row(each, told_already=told_already and each.server == PROMETHEUS) for each in compared]
-    return judged("drift", "As declared", tuple(rows), None, advice=_ADVICE, team=team, runbook=runbook)
+    return judged("drift", "Drift", tuple(rows), None, advice=_ADVICE, team=team, runbook=runbook)
 
 
 def _rules(running: Running, deadline: Deadline) -> Iterator[Compared]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from opsjobs import checks
-from opsjobs.checks import causes
+from opsjobs.checks import causes, states
 from opsjobs.checks.check import Around
 from opsjobs.http import Deadline
-from opsjobs.model import CheckResult, Passed, Status
+from opsjobs.model import CheckResult, CheckState, Passed, Status
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +24,8 @@ class Health:
     """Every check, as it was found."""
     told: tuple[CheckResult, ...]
     """One for each cause, the worst first; what is well stands at the end."""
+    states: Mapping[str, CheckState]
+    """Since when each is bad that is, by check; also those that stand for others."""
     passed: tuple[Passed, ...]
     """What was bad for a while and is well again, the newest first."""
 
@@ -43,10 +46,12 @@ def look(around: Around, deadline: Deadline) -> Health:
     results = tuple(each for each in found if isinstance(each, CheckResult))
     passed = sorted((each for each in found if isinstance(each, Passed)), key=lambda each: each.end, reverse=True)
     _, runbook = around.owners.of_server("prometheus")
+    told = causes.rolled_up(results, around.owners.monitoring, runbook)
     return Health(
         at=around.now,
         since=around.since,
         checks=results,
-        told=causes.rolled_up(results, around.owners.monitoring, runbook),
+        told=told,
+        states=states.carried_on(around.states, {each.id: each for each in (*results, *told)}.values(), around.now),
         passed=tuple(passed),
     )

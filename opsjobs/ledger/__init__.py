@@ -1,4 +1,4 @@
-"""REMEMBER: runs, the day values of indicators and databases, forecasts and deliveries, in SQLite (WAL) or PostgreSQL.
+"""REMEMBER: runs, day values, forecasts, deliveries and the states of checks, in SQLite (WAL) or PostgreSQL.
 
     tables.py      what is kept
     migrations/    how an older ledger becomes this one
@@ -25,6 +25,7 @@ from opsjobs.errors import LedgerError
 from opsjobs.ledger import tables
 from opsjobs.model import (
     Artifact,
+    CheckState,
     Delivery,
     DeliveryState,
     IndicatorResult,
@@ -37,7 +38,7 @@ from opsjobs.model import (
     Trend,
 )
 
-_VERSION = "0003"
+_VERSION = "0004"
 """The newest migration; a test holds it to the newest file."""
 _ADVICE = "Check storage.root (or OPSJOBS_HOME) and storage.ledger, free space, and who may write there."
 
@@ -103,6 +104,7 @@ class Ledger:
         *,
         numbers: Sequence[ServerValue] = (),
         forecasts: Sequence[StatedForecast] = (),
+        states: Sequence[CheckState] | None = None,
     ) -> None:
         """Write how a run ended, together with what it found; in place of what earlier runs of the slot found."""
         values = [
@@ -127,6 +129,8 @@ class Ledger:
             _keep_numbers(connection, run, numbers)
             if day is not None:
                 _keep_forecasts(connection, run, forecasts)
+            if states is not None:
+                _keep_states(connection, run, states)
 
     def crash(self, system: str, job: str, host: str, at: datetime) -> int:
         """Mark the unfinished runs of a job on a host as crashed; only for the holder of the job's lock."""
@@ -219,6 +223,16 @@ class Ledger:
                 found.setdefault(number.subject, {})[number.day] = number.value
         return found
 
+    def states(self, system: str) -> dict[str, CheckState]:
+        """The checks that were bad when they were looked at last."""
+        table = tables.check_states
+        with self._begin() as connection:
+            rows = connection.execute(sa.select(table).where(table.c.system == system))
+            found = (
+                CheckState(check=row.check, status=Status[row.status], since=row.since, looks=row.looks) for row in rows
+            )
+            return {state.check: state for state in found}
+
     def forecasts(self, system: str, since: date) -> dict[str, dict[date, Trend]]:
         """The forecasts that were stated since a day, by subject and by the day of their value."""
         table = tables.forecasts
@@ -298,6 +312,25 @@ def _keep_numbers(connection: Connection, run: Run, numbers: Sequence[ServerValu
         connection.execute(sa.delete(table).where(same, table.c.day == day))
     if numbers:
         rows = [{"system": run.system, **asdict(number), "run_id": run.id} for number in numbers]
+        connection.execute(sa.insert(table), rows)
+
+
+def _keep_states(connection: Connection, run: Run, states: Sequence[CheckState]) -> None:
+    """Those that are bad, in place of those that were."""
+    table = tables.check_states
+    connection.execute(sa.delete(table).where(table.c.system == run.system))
+    if states:
+        rows = [
+            {
+                "system": run.system,
+                "check": state.check,
+                "status": state.status.name,
+                "since": state.since,
+                "looks": state.looks,
+                "run_id": run.id,
+            }
+            for state in states
+        ]
         connection.execute(sa.insert(table), rows)
 
 

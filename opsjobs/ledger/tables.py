@@ -102,6 +102,17 @@ forecasts = Table(
     Column("run_id", String(36), nullable=False),
 )
 
+check_states = Table(
+    "check_states",
+    metadata,
+    Column("system", String(200), primary_key=True),
+    Column("check", String(750), primary_key=True),
+    Column("status", String(20), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("looks", Integer, nullable=False),
+    Column("run_id", String(36), nullable=False),
+)
+
 deliveries = Table(
     "deliveries",
     metadata,

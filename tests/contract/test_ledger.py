@@ -1,7 +1,7 @@
 """What the ledger promises, on SQLite and on a real PostgreSQL."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from opsjobs.errors import LedgerError
 from opsjobs.ledger import Ledger, tables
 from opsjobs.model import (
     Artifact,
+    CheckState,
     Delivery,
     DeliveryState,
     Direction,
@@ -254,6 +255,21 @@ def test_a_run_that_failed_takes_no_forecast_away(ledger):
     assert list(ledger.forecasts("shop", date(2026, 11, 1))) == ["disk"]
 
 
+def test_the_states_of_checks_are_those_of_the_last_look(ledger):
+    at = datetime(2026, 11, 18, 12, tzinfo=timezone(timedelta(hours=1)))
+    bad = CheckState(check="indicator:x", status=Status.WARNING, since=at, looks=3)
+    worse = CheckState(check="component:y", status=Status.CRITICAL, since=at, looks=1)
+    ledger.start(RUN)
+    ledger.finish(RUN, states=[bad, worse])
+    assert ledger.states(RUN.system) == {"indicator:x": bad, "component:y": worse}
+    assert ledger.states("another") == {}
+    # A job that does not look at checks leaves them alone.
+    ledger.finish(RUN)
+    assert set(ledger.states(RUN.system)) == {"indicator:x", "component:y"}
+    ledger.finish(RUN, states=[])
+    assert ledger.states(RUN.system) == {}
+
+
 def test_a_ledger_of_the_version_before_keeps_what_it_has(url):
     engine = sa.create_engine(Ledger(url)._url)
     config = Config()
@@ -261,14 +277,14 @@ def test_a_ledger_of_the_version_before_keeps_what_it_has(url):
     config.set_main_option("path_separator", "os")
     with engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0002")
+        command.upgrade(config, "0003")
         connection.commit()
         connection.execute(sa.insert(tables.runs).values(opsjobs.ledger._row(RUN)))
         connection.commit()
     engine.dispose()
     opened = Ledger(url).open()
     assert opened.runs() == [RUN]
-    assert opened.numbers("shop", date(2026, 11, 1)) == opened.forecasts("shop", date(2026, 11, 1)) == {}
+    assert opened.states("shop") == {}
     opened.close()
 
 

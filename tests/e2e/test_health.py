@@ -80,6 +80,18 @@ def test_each_look_is_a_run_that_is_remembered(living):
     assert {run["outcome"] for run in runs} == {"succeeded"}
 
 
+def test_what_stays_bad_is_told_with_when_it_was_first_seen(living, scenario):
+    first = opsjobs(living, "health")
+    again = json.loads(opsjobs(living, "health", "--json").stdout)["systems"][0]["checks"]
+    looks = {each["id"]: (each["looks"], each["since"]) for each in again}
+    if scenario == "quiet":
+        assert set(looks.values()) == {(0, None)}
+        return
+    count, since = looks["indicator:llm_errors"]
+    assert count >= 2 and since
+    assert f"seen {count - 1} times in a row, first " in first.stdout or count == 2
+
+
 def test_what_is_well_is_listed_on_request(living):
     assert "Hit rate" in opsjobs(living, "health", "--all").stdout.replace("hit rate", "Hit rate")
 
