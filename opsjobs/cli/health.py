@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _SECONDS = 30
 """For everything that is asked of a system."""
+_PAUSE = 2
+"""Seconds until what is bad for the first time is looked at again."""
 _SINCE = timedelta(hours=6)
 _LONGEST = timedelta(days=1)
 _UNKNOWN = 3
@@ -115,8 +118,16 @@ def examined(here: Setting, name: str) -> Health:
                     undelivered=known.undelivered,
                 ),
                 Deadline(_SECONDS),
+                _again,
             ),
         )
+
+
+def _again() -> datetime:
+    """A little later."""
+    say(f"looking again in {_PAUSE} s at what is bad for the first time")
+    time.sleep(_PAUSE)
+    return now()
 
 
 def _since(moment: datetime, looks: list[datetime]) -> datetime:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from opsjobs import checks
 from opsjobs.checks import causes, states
-from opsjobs.checks.check import Around
+from opsjobs.checks.check import Around, Found
 from opsjobs.http import Deadline
 from opsjobs.model import CheckResult, CheckState, Passed, Status
+
+CONFIRMATIONS = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,10 +42,21 @@ class Health:
         return tuple(each for each in self.told if each.status is not Status.OK)
 
 
-def look(around: Around, deadline: Deadline) -> Health:
-    """Ask everything at once, and judge it."""
+def look(around: Around, deadline: Deadline, again: Callable[[], datetime | None] = lambda: None) -> Health:
+    """Ask everything at once, and judge it.
+
+    What is bad for the first time is looked at again, up to `CONFIRMATIONS` times: `again` waits a little and says what
+    time it is then, or that nobody waits. What is well by then was a moment's matter.
+    """
     found = checks.look(around, checks.declared(around), deadline)
-    results = tuple(each for each in found if isinstance(each, CheckResult))
+    for _ in range(CONFIRMATIONS):
+        fresh = {each.id for each in _results(found) if each.status is not Status.OK and each.id not in around.states}
+        at = again() if fresh else None
+        if at is None:
+            break
+        later = replace(around, now=at)
+        found = list(_confirmed(found, checks.look(later, checks.declared(later), deadline), fresh))
+    results = _results(found)
     passed = sorted((each for each in found if isinstance(each, Passed)), key=lambda each: each.end, reverse=True)
     _, runbook = around.owners.of_server("prometheus")
     told = causes.rolled_up(results, around.owners.monitoring, runbook)
@@ -55,3 +68,19 @@ def look(around: Around, deadline: Deadline) -> Health:
         states=states.carried_on(around.states, {each.id: each for each in (*results, *told)}.values(), around.now),
         passed=tuple(passed),
     )
+
+
+def _results(found: Iterable[Found]) -> tuple[CheckResult, ...]:
+    return tuple(each for each in found if isinstance(each, CheckResult))
+
+
+def _confirmed(found: Iterable[Found], later: Iterable[Found], fresh: set[str]) -> Iterator[Found]:
+    """What was found, and of what was bad for the first time what a later look says."""
+    by_id = {each.id: each for each in _results(later)}
+    for each in found:
+        if not isinstance(each, CheckResult) or each.id not in fresh:
+            yield each
+        elif each.id in by_id:
+            now = by_id[each.id]
+            well = now.status is Status.OK
+            yield replace(now, text=f"{now.text}; a moment ago: {each.text}") if well else now
