@@ -4,6 +4,7 @@ r"""DECLARE the stack: from a system's profile, the files that Prometheus, Alert
     parts         the parts that a stack can be made of
     recording     rules that record: indicators, objectives      \
     burn          how fast an error budget may burn               |  prometheus/
+    rule          an alerting rule, and what one can watch        |
     alerts        rules that tell                                 |
     values        the value of an alert in words                  |
     ruletests     their unit tests                                |

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from opsjobs import promql, words
@@ -14,6 +13,7 @@ from opsjobs.stack import values
 from opsjobs.stack.burn import Burn, telling
 from opsjobs.stack.plan import Plan
 from opsjobs.stack.recording import failed_series, indicator_series, query_series
+from opsjobs.stack.rule import Absence, AlertRule, Budget, Limit, Members
 from opsjobs.system import Indicator, System
 from opsjobs.system.alerting import ANY, AlertSpec
 
@@ -26,69 +26,6 @@ SILENT = "does not answer"
 _MEMBER = f"{{{{ with $labels.instance }}}}{{{{ . }}}} {SILENT}{{{{ else }}}}{GONE}{{{{ end }}}}"
 _BEYOND = {Direction.BELOW: ">", Direction.ABOVE: "<"}
 _SIDE = {Direction.BELOW: "above", Direction.ABOVE: "below"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limit:
-    """One recorded series against a limit."""
-
-    series: str
-    limit: float
-    healthy: Direction
-    unit: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Members:
-    """The members of a component, which all have to be there and up."""
-
-    up: str
-    there: tuple[str, ...]
-    """Selections of which each has to have a member."""
-    count: int | None
-    """How many there have to be at least."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Budget:
-    """The recorded failures of an objective, in pairs of windows each with its limit."""
-
-    pairs: Sequence[tuple[str, str, float]]
-    """Series of the long window, of the short one, and the share beyond which both have to be."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Absence:
-    """A recorded series that has no samples."""
-
-    series: str
-
-
-Watch = Limit | Members | Budget | Absence
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AlertRule:
-    """One alerting rule."""
-
-    name: str
-    group: str
-    watch: Watch
-    expr: str
-    held: str
-    """How long until it fires; empty for at once."""
-    labels: Mapping[str, str]
-    said: Mapping[str, str]
-    """Its annotations, with `values.HERE` for what is only known when it fires."""
-    found: str = ""
-    """What Prometheus is to put there, as an instruction of its templates."""
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """It as Prometheus reads it."""
-        held = {"for": self.held} if self.held else {}
-        said = {key: values.plain(text).replace(values.HERE, self.found) for key, text in self.said.items()}
-        return {"alert": self.name, "expr": self.expr, **held, "labels": dict(self.labels), "annotations": said}
 
 
 def rules(plan: Plan) -> list[AlertRule]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from opsjobs.model import Direction
 from opsjobs.stack import values
-from opsjobs.stack.alerts import GONE, NO_DATA, NO_DATA_FOR, SILENT, Absence, AlertRule, Budget, Limit, Members, rules
+from opsjobs.stack.alerts import GONE, NO_DATA, NO_DATA_FOR, SILENT, rules
 from opsjobs.stack.plan import Plan
+from opsjobs.stack.rule import Absence, AlertRule, Budget, Limit, Members
 from opsjobs.vocabulary import seconds
 
 _EVERY = 60
