@@ -20,10 +20,12 @@ from opsjobs.system.alerting import ANY, AlertSpec
 NO_DATA = "NoData"
 """The alert that says that another has nothing to look at."""
 NO_DATA_FOR = "15m"
-GONE = "a member is not there, or Prometheus does not ask it"
-SILENT = "does not answer"
-"""What is said of a component without a member that is down, and of a member that is."""
-_MEMBER = f"{{{{ with $labels.instance }}}}{{{{ . }}}} {SILENT}{{{{ else }}}}{GONE}{{{{ end }}}}"
+_GONE = "a member is not there, or Prometheus does not ask it"
+_SILENT = "does not answer"
+_MEMBER = (
+    f"{{{{ with $labels.instance }}}}{{{{ . }}}} {_SILENT}{{{{ else }}}}"
+    f"{{{{ with $labels.job }}}}of the job {{{{ . }}}} {{{{ end }}}}{_GONE}{{{{ end }}}}"
+)
 _BEYOND = {Direction.BELOW: ">", Direction.ABOVE: "<"}
 _SIDE = {Direction.BELOW: "above", Direction.ABOVE: "below"}
 
@@ -32,6 +34,13 @@ def rules(plan: Plan) -> list[AlertRule]:
     """Every alerting rule: those of the profile in its order, then those that say that one has no data."""
     declared = [rule for name, spec in plan.system.alerts.items() for rule in _rules(plan, name, spec)]
     return [*declared, *_without_data(plan, declared)]
+
+
+def missed(labels: Mapping[str, str]) -> str:
+    """What Prometheus makes of the instruction for a member with these labels."""
+    if "instance" in labels:
+        return f"{labels['instance']} {_SILENT}"
+    return f"of the job {labels['job']} {_GONE}" if "job" in labels else _GONE
 
 
 def files(plan: Plan) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from opsjobs.model import Direction
 from opsjobs.stack import values
-from opsjobs.stack.alerts import GONE, NO_DATA, NO_DATA_FOR, SILENT, rules
+from opsjobs.stack.alerts import NO_DATA, NO_DATA_FOR, missed, rules
 from opsjobs.stack.plan import Plan
 from opsjobs.stack.rule import Absence, AlertRule, Budget, Limit, Members
 from opsjobs.vocabulary import seconds
@@ -57,7 +57,7 @@ def _limit_cases(rule: AlertRule, watch: Limit) -> Iterator[Case]:
 def _member_cases(rule: AlertRule, watch: Members) -> Iterator[Case]:
     wanted = [_selected(there) for there in watch.there]
     labels = [labels for _, labels in wanted]
-    alone = [(each, f"{each['instance']} {SILENT}" if "instance" in each else GONE) for each in labels]
+    alone = [(each, missed(each)) for each in labels]
     yield _case(f"{rule.name}: what is not asked is not well", rule, {}, fires=alone)
     if any(name is None for name, _ in wanted):
         return
@@ -71,13 +71,12 @@ def _member_cases(rule: AlertRule, watch: Members) -> Iterator[Case]:
     well = {_series(*member): 1.0 for member in members}
     yield _case(f"{rule.name}: who is up is well", rule, well)
     last = members[-1]
-    fires = [(last[1], f"{last[1]['instance']} {SILENT}")]
+    fires = [(last[1], missed(last[1]))]
     yield _case(f"{rule.name}: who is down is told", rule, {**well, _series(*last): 0.0}, fires=fires)
     if len(members) > 1:
         fewer = dict(list(well.items())[:-1])
-        missed = {} if len(wanted) == 1 else wanted[-1][1]
-        said = f"{missed['instance']} {SILENT}" if "instance" in missed else GONE
-        yield _case(f"{rule.name}: who has vanished is missed", rule, fewer, fires=[(missed, said)])
+        gone = {} if len(wanted) == 1 else wanted[-1][1]
+        yield _case(f"{rule.name}: who has vanished is missed", rule, fewer, fires=[(gone, missed(gone))])
 
 
 def _budget_cases(rule: AlertRule, watch: Budget) -> Iterator[Case]:
