@@ -37,6 +37,14 @@ def _judge(around: Around, replies: Sequence[Reply]) -> Iterable[Found]:
             team=around.owners.monitoring,
         )
         return
+    if reply.warnings:
+        yield CheckResult(
+            id="alerts",
+            title="Alerts of Prometheus",
+            status=Status.UNKNOWN,
+            text=f"there may be more: the source warns: {'; '.join(reply.warnings)}",
+            team=around.owners.monitoring,
+        )
     for series in reply.series:
         yield from _alert(around, series)
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from opsjobs.analysis import components
 from opsjobs.checks.check import Around, Check, Found, Inquiry, Reply
-from opsjobs.model import CheckResult, ComponentResult, Outage, Passed, Status, Window
+from opsjobs.model import Answer, CheckResult, ComponentResult, Outage, Passed, Status, Window
 from opsjobs.sources import Question
 from opsjobs.system import ComponentSpec
 from opsjobs.words import clock
@@ -42,11 +42,14 @@ def _judge(around: Around, name: str, spec: ComponentSpec, window: Window, repli
     )
     bad = {row.member: status for row in rows if (status := _now(row)) is not Status.OK}
     status = Status.worst([Status.OK, *bad.values()])
+    warned = "; ".join(members.warnings) if isinstance(members, Answer) else ""
+    if warned and status is Status.OK:
+        status = Status.UNKNOWN
     yield CheckResult(
         id=f"component:{name}",
         title=spec.title,
         status=status,
-        text=_text(around, rows, bad),
+        text=_text(around, rows, bad) + (f"; the source warns: {warned}" if warned else ""),
         value=None if status is Status.UNKNOWN else float(len(rows) - len(bad)),
         unit="" if status is Status.UNKNOWN else "count",
         team=around.owners.team(spec.team),

@@ -57,28 +57,50 @@ def health(
     Exits as monitoring plugins do: 0 when all is well, 1 with warnings, 2 when something is critical, 3 when something
     is not known.
     """
-    from opsjobs.model import Status  # noqa: PLC0415 - slow to import
-
     if as_json and nagios:
         raise UsageError("--json and --nagios exclude each other", advice="Give the one or the other.")
     try:
         here = setting(file, redactor)
-        looked = {chosen: examined(here, chosen) for chosen in here.config.chosen(name)}
+        looked, failed = _looked(here, here.config.chosen(name))
+        if not looked:
+            raise next(iter(failed.values()))
     except OpsjobsError as error:
         if not nagios:
             raise
         click.echo(f"OPSJOBS UNKNOWN - {redactor.redact(error.message).splitlines()[0]}")
         context.exit(_UNKNOWN)
+    for chosen, fault in failed.items():
+        click.echo(redactor.redact(f"{chosen}: {fault.message}\n{fault.advice}".rstrip()), err=True)
     if as_json:
+        lost = [{"system": chosen, "error": fault.message} for chosen, fault in failed.items()]
         documents = [_document(here, chosen, found) for chosen, found in looked.items()]
-        click.echo(redactor.redact(json.dumps({"systems": documents}, indent=2, ensure_ascii=False)))
+        click.echo(redactor.redact(json.dumps({"systems": documents, "failed": lost}, indent=2, ensure_ascii=False)))
     elif nagios:
-        click.echo(redactor.redact("\n".join(_plugin(looked))))
+        click.echo(redactor.redact("\n".join(_plugin(looked, failed))))
     else:
         for chosen, found in looked.items():
             for line in _told(here, chosen, found, every=every):
                 click.echo(redactor.redact(line))
-    context.exit(Status.worst(found.status for found in looked.values()).value)
+    context.exit(_worst(looked, failed).value)
+
+
+def _worst(looked: dict[str, Health], failed: dict[str, OpsjobsError]) -> Status:
+    """The worst of all systems; one that could not be looked at is unknown."""
+    from opsjobs.model import Status  # noqa: PLC0415 - slow to import
+
+    return Status.worst([*(found.status for found in looked.values()), *([Status.UNKNOWN] if failed else [])])
+
+
+def _looked(here: Setting, names: list[str]) -> tuple[dict[str, Health], dict[str, OpsjobsError]]:
+    """What was found of each system; one that cannot be looked at costs the others nothing."""
+    looked: dict[str, Health] = {}
+    failed: dict[str, OpsjobsError] = {}
+    for name in names:
+        try:
+            looked[name] = examined(here, name)
+        except OpsjobsError as error:
+            failed[name] = error
+    return looked, failed
 
 
 def examined(here: Setting, name: str) -> Health:
@@ -211,16 +233,14 @@ def _check(check: CheckResult, state: CheckState | None) -> dict[str, object]:
     }
 
 
-def _plugin(looked: dict[str, Health]) -> Iterator[str]:
+def _plugin(looked: dict[str, Health], failed: dict[str, OpsjobsError]) -> Iterator[str]:
     """As the Monitoring Plugins Development Guidelines have it: a line, its performance data, and more lines."""
-    from opsjobs.model import Status  # noqa: PLC0415 - slow to import
-
-    status: Status = Status.worst(found.status for found in looked.values())
     bad = [(name, check) for name, found in looked.items() for check in found.bad]
     count = sum(len(found.checks) for found in looked.values())
-    first = "; ".join(f"{name}: {check.title}" for name, check in bad[:3]) or f"all {count} checks are well"
+    lost = [f"{name}: not looked at" for name in failed]
+    first = "; ".join([*lost, *(f"{name}: {check.title}" for name, check in bad[:3])]) or f"all {count} checks are well"
     data = [text for name, found in looked.items() for check in found.checks if (text := _performance(name, check))]
-    yield f"OPSJOBS {status.name} - {_plain(first)}{f' | {data[0]}' if data else ''}"
+    yield f"OPSJOBS {_worst(looked, failed).name} - {_plain(first)}{f' | {data[0]}' if data else ''}"
     yield from (_plain(f"{check.status.name} {name} {check.title}: {check.text}") for name, check in bad)
     if data[1:]:
         yield f"| {' '.join(data[1:])}"

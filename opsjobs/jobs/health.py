@@ -13,6 +13,8 @@ from opsjobs.http import Deadline
 from opsjobs.model import CheckResult, CheckState, Passed, Status
 
 CONFIRMATIONS = 2
+_SECONDS = 30
+"""For each of them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +57,8 @@ def look(around: Around, deadline: Deadline, again: Callable[[], datetime | None
         if at is None:
             break
         later = replace(around, now=at)
-        found = list(_confirmed(found, checks.look(later, checks.declared(later), deadline), fresh))
+        # With a time of its own: what the first look has used up must not turn what is bad into what is unknown.
+        found = list(_confirmed(found, checks.look(later, checks.declared(later), Deadline(_SECONDS)), fresh))
     results = _results(found)
     passed = sorted((each for each in found if isinstance(each, Passed)), key=lambda each: each.end, reverse=True)
     _, runbook = around.owners.of_server("prometheus")
@@ -83,4 +86,8 @@ def _confirmed(found: Iterable[Found], later: Iterable[Found], fresh: set[str]) 
         elif each.id in by_id:
             now = by_id[each.id]
             well = now.status is Status.OK
+            if now.status is Status.UNKNOWN:
+                # That it cannot be measured now does not undo what was measured.
+                yield each
+                continue
             yield replace(now, text=f"{now.text}; a moment ago: {each.text}") if well else now

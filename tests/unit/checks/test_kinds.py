@@ -71,6 +71,11 @@ class TestComponents:
         (over,) = [each for each in found if isinstance(each, Passed) and each.subject == "component:api"]
         assert (over.end - over.start) == timedelta(minutes=40)
 
+    def test_an_answer_in_part_is_never_well_also_after_an_outage(self):
+        up = (series([1] * 100 + [0] * 40 + [1] * 220, instance="a"),)
+        found = one(components, around(metrics=Says(up=Answer(series=up, warnings=("in part",)))), "component:api")
+        assert found.status is Status.UNKNOWN and "in part" in found.text
+
     def test_one_that_vanished_is_unknown(self):
         before = [series([1], instance="gone"), series([1], instance="a")]
         metrics = Says(count_over_time=before, up=[series([1] * 360, instance="a")])
@@ -138,6 +143,10 @@ class TestAlerts:
         (over,) = looked(alerts, around(metrics=Says(ALERTS=firing)))
         assert isinstance(over, Passed) and over.severity is Status.WARNING
         assert over.end - over.start == timedelta(minutes=20)
+
+    def test_an_answer_in_part_is_not_known(self):
+        found = one(alerts, around(metrics=Says(ALERTS=Answer(warnings=("a store is missing",)))), "alerts")
+        assert found.status is Status.UNKNOWN and "a store is missing" in found.text
 
     def test_that_none_fires_is_not_a_result_and_not_knowing_is(self):
         assert looked(alerts, around()) == []
