@@ -9,15 +9,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from opsjobs import system
+from opsjobs import receivers, system
 from opsjobs.declaration import Declared, did_you_mean, load
 from opsjobs.errors import ConfigError, Fault, UsageError
 from opsjobs.log import MASK
+from opsjobs.receivers import MaintenanceSpec, PingSpec, ReceiverSpec
 from opsjobs.servers import (
     Address,
     AlertmanagerServer,
@@ -39,6 +40,7 @@ from opsjobs.servers import (
     sentry_connection,
 )
 from opsjobs.system import Store, System
+from opsjobs.vocabulary import ChannelKey, Length
 
 __all__ = [
     "DEFAULT",
@@ -121,6 +123,16 @@ class SystemConnection(Declared):
     links: Links = Links()
     recipients: tuple[Address, ...] = ()
     """Who gets the daily report by mail; needs delivery.email."""
+    channels: dict[ChannelKey, ReceiverSpec] = Field(default_factory=dict)
+    """By which channels health checks tell what is new: those of the profile, and others."""
+    fallback: str | None = None
+    """The channel that says what another one did not take."""
+    renotify: Length = "1d"
+    """After which time what goes on is told again."""
+    maintenance: tuple[MaintenanceSpec, ...] = ()
+    """When nobody is told."""
+    pings: dict[Literal["daily", "weekly", "health"], PingSpec] = Field(default_factory=dict)
+    """By job: who raises the alarm when no run ends."""
 
 
 class Storage(Declared):
@@ -190,7 +202,7 @@ def profile(config: Config, name: str, base: Path) -> System:
     """The profile of a system; paths are relative to `base`. Raises `ConfigError`."""
     connection = config.systems[name]
     found = declared(config, name, base).preferring(connection.indicators_from)
-    faults = list(_unreachable(found, name, connection))
+    faults = [*_unreachable(found, name, connection), *_untold(found, name, config)]
     if faults:
         raise ConfigError(faults)
     return found
@@ -222,6 +234,9 @@ def secrets(config: Config) -> Iterator[str]:
         elif isinstance(value, dict):
             for inner in value.values():
                 yield from within(inner)
+        elif isinstance(value, tuple):
+            for inner in value:
+                yield from within(inner)
 
     yield from within(config.model_dump())
     if config.storage.ledger:
@@ -237,6 +252,20 @@ def _unreachable(found: System, name: str, connection: SystemConnection) -> Iter
         if waiting and server is None:
             message = f"the indicator '{waiting[0]}' comes from it: say where it is"
             yield Fault(file="", line=None, path=f"systems.{name}.{store}", message=message)
+
+
+def _untold(found: System, name: str, config: Config) -> Iterator[Fault]:
+    """What is wrong with the channels of a system."""
+    connection = config.systems[name]
+    wrong = receivers.faults(
+        found,
+        connection.channels,
+        connection.fallback,
+        mail=config.delivery.email is not None,
+        alertmanager=connection.alertmanager is not None,
+    )
+    for key, message in wrong:
+        yield Fault(file="", line=None, path=f"systems.{name}.{key}", message=message)
 
 
 def _profile_faults(config: Config, path: Path) -> Iterator[Fault]:

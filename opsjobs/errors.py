@@ -115,6 +115,9 @@ class QueryRejected(SourceError):
 class BadAnswer(SourceError):
     """The source answered with something that is not an answer."""
 
+    code: int = 0
+    """Of HTTP, where that is what was wrong."""
+
 
 class NotFound(BadAnswer):
     """The source does not know what it was asked for."""
@@ -123,8 +126,12 @@ class NotFound(BadAnswer):
 class DeliveryError(OpsjobsError):
     """The message was not taken."""
 
-    def __init__(self, message: str | None = None, *, permanent: bool, advice: str = "") -> None:
+    def __init__(
+        self, message: str | None = None, *, permanent: bool, advice: str = "", retry_after: float = 0.0
+    ) -> None:
         self.permanent = permanent
+        self.retry_after = retry_after
+        """Seconds before which another attempt makes no sense."""
         super().__init__(message, advice=advice)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import random
+import re
 import threading
 import time
 from base64 import b64encode
@@ -40,6 +41,7 @@ _SHOWN = 300
 _READ = 10_000
 _TRANSIENT = {429, 502, 503, 504}
 _NOT_FOUND = 404
+_TAGS = re.compile(r"<(script|style|title)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _SAID = ("error", "message", "detail")
 """Where the JSON of a refusing server has its words."""
 
@@ -107,7 +109,10 @@ class _Request:
 
     method: str
     path: str
-    fields: Mapping[str, str]
+    fields: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    """In place of fields."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Http:
@@ -141,6 +146,14 @@ class Http:
     def get(self, path: str, query: Mapping[str, str], *, deadline: Deadline) -> Page:
         """A successful answer to a query. Raises the `SourceError` that says what went wrong."""
         return self._sent(_Request(method="GET", path=path, fields=query), deadline)
+
+    def hand(self, path: str, body: bytes, headers: Mapping[str, str], *, deadline: Deadline) -> bytes:
+        """The body of a successful answer to a document, in one attempt: what it does must not be done twice.
+
+        Raises the `SourceError` that says what went wrong.
+        """
+        request = _Request(method="POST", path=path, body=body, headers=headers)
+        return self._once(request, deadline.within(self.connection.timeout)).body
 
     def _sent(self, request: _Request, deadline: Deadline) -> Page:
         deadline = deadline.within(self.connection.timeout)
@@ -185,7 +198,8 @@ class Http:
             request.method,
             self._base + request.path,
             params=request.fields if request.method == "GET" else None,
-            data=request.fields if request.method == "POST" else None,
+            data=(request.fields if request.body is None else request.body) if request.method == "POST" else None,
+            headers=dict(request.headers),
             timeout=(min(_CONNECT_SECONDS, seconds), seconds),
             stream=True,
             allow_redirects=False,
@@ -276,9 +290,10 @@ class Http:
             )
         if code in {400, 422}:
             return QueryRejected(f"{self._who} rejected the query (HTTP {code}): {said}")
-        if code == _NOT_FOUND:
-            return NotFound(f"{self._who} answered HTTP {code}: {said}")
-        return BadAnswer(f"{self._who} answered HTTP {code}: {said}")
+        refused = NotFound if code == _NOT_FOUND else BadAnswer
+        answered = refused(f"{self._who} answered HTTP {code}: {said}")
+        answered.code = code
+        return answered
 
 
 def _words(body: bytes) -> str:
@@ -286,6 +301,7 @@ def _words(body: bytes) -> str:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return body[:_READ].decode("utf-8", "replace").strip()
+        # Of a page only what a person would read of it.
+        return " ".join(_TAGS.sub(" ", body[:_READ].decode("utf-8", "replace")).split())
     said = next(filter(None, map(content.get, _SAID)), None) if isinstance(content, dict) else None
     return str(said or content)

@@ -351,16 +351,121 @@ class CheckResult:
     runbook: str = ""
 
 
+BLIND = "monitoring"
+"""The check that stands for all when most are unknown at once."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """What a receiver was told last of a check, and not yet that it is over."""
+
+    status: Status
+    at: datetime
+    since: datetime
+    """Since when it is bad, as the receiver knows it."""
+    incident: str
+    """Under which name the receiver knows it; what is told of it together for the first time shares one."""
+    flapping: bool = False
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckState:
-    """How a check that is bad has been, over the looks at it."""
+    """How a check that is bad, or was lately, has been over the looks at it."""
+
+    check: str
+    title: str = ""
+    status: Status
+    since: datetime
+    """When it was first seen to be bad, or to be well again."""
+    looks: int
+    """How often in a row it was."""
+    trail: str = ""
+    """A letter for each of the last looks, the newest last: `!` for bad and `.` for well."""
+    flapping: bool = False
+    """Whether it comes and goes too often for each time to be told."""
+    team: str = ""
+    """Whose it is, by name."""
+    definition: str = ""
+    """A digest of what it is held against: with another one it is another check."""
+    told: Mapping[str, Told] = field(default_factory=dict)
+    """By receiver."""
+
+    @property
+    def bad(self) -> bool:
+        """Whether it was not well when it was looked at last."""
+        return self.status is not Status.OK
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Acknowledgement:
+    """Somebody knows of a check that is bad, and wants to hear no more of it for a while."""
 
     check: str
     status: Status
+    """How bad it was then; what is worse is told all the same."""
+    at: datetime
+    until: datetime
+    by: str
+    reason: str
+
+    def holds(self, state: CheckState, at: datetime) -> bool:
+        """Whether it is still about what goes on: not over since then, no worse, and not for longer than was said."""
+        return self.at >= state.since and at < self.until and state.status.rank <= self.status.rank
+
+
+class Change(enum.Enum):
+    """What is new of a check, for somebody who is told."""
+
+    NEW = "new"
+    WORSE = "worse"
+    CHANGED = "changed"
+    STILL = "still"
+    FLAPPING = "flapping"
+    EASED = "eased"
+    """Still bad, and not bad enough any more for this receiver."""
+    ENDED = "ended"
+
+    @property
+    def over(self) -> bool:
+        """Whether the receiver has no more to do with it."""
+        return self in {Change.EASED, Change.ENDED}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Flip:
+    """Something new of a check."""
+
+    change: Change
+    check: CheckResult
+    """As it is now."""
+    before: Status
+    """What the receiver knew; OK for what is new to it."""
     since: datetime
-    """When it was first seen to be bad."""
-    looks: int
-    """How often in a row it was."""
+    """Since when it is bad, or was."""
+    incident: str
+    words: str
+    """What is new, in words: `was WARNING`, `well again after 6 h`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notice:
+    """What one receiver is told of a system at one look: all of it together."""
+
+    system: str
+    title: str
+    zone: tzinfo
+    at: datetime
+    incident: str = ""
+    """Of a receiver that keeps incidents apart: which one this is about."""
+    flips: tuple[Flip, ...]
+    """The worst first, what is over at the end."""
+    going_on: tuple[Flip, ...] = ()
+    """What the receiver knows of and is not over, the news among it."""
+
+    @property
+    def status(self) -> Status:
+        """The worst of what goes on for the receiver."""
+        return Status.worst(flip.check.status for flip in self.going_on)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -424,6 +529,8 @@ class Letter:
     files: tuple[Attachment, ...] = ()
     where: str = ""
     """Where the files are kept, for those who get the letter without them."""
+    notice: Notice | None = field(default=None, repr=False)
+    """What it says piece by piece, where it is about checks."""
 
 
 class DeliveryState(enum.Enum):
@@ -432,6 +539,16 @@ class DeliveryState(enum.Enum):
     PENDING = "pending"
     SENT = "sent"
     FAILED = "failed"
+
+
+class Form(enum.Enum):
+    """In which of its forms a message is sent."""
+
+    FULL = "full"
+    LIGHT = "light"
+    """Without its files."""
+    INSTEAD = "instead"
+    """By another channel, which says what could not be delivered and to whom."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -454,6 +571,14 @@ class Delivery:
     """Whether it goes without its files, because they were too large."""
     attempts: int = 0
     error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """A delivery with its bytes."""
+
+    delivery: Delivery
+    forms: Mapping[Form, bytes] = field(repr=False)
 
 
 class Outcome(enum.Enum):

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 from opsjobs import archive
@@ -19,10 +19,11 @@ from opsjobs.jobs import JOBS, Context
 from opsjobs.jobs.health import Health
 from opsjobs.ledger import Ledger, lock
 from opsjobs.log import Redactor
-from opsjobs.model import CheckState, Delivery, DeliveryState, Outcome, Run, Status
-from opsjobs.notify import Witness
-from opsjobs.notify.outbox import Outbox
-from opsjobs.report import MEDIA_TYPES, Rendered, mail, render
+from opsjobs.model import Acknowledgement, CheckState, Delivery, DeliveryState, Notice, Outcome, Run, Status
+from opsjobs.notify import Witness, flips
+from opsjobs.notify.outbox import Outbox, Way, identity
+from opsjobs.notify.routing import Receiver
+from opsjobs.report import MEDIA_TYPES, Rendered, mail, notice, render
 from opsjobs.report.document import Report
 from opsjobs.report.pdf import Printer
 
@@ -48,8 +49,8 @@ class Desk:
     outbox: Outbox | None = None
     """By which reports are sent; None where nothing is."""
     recipients: tuple[str, ...] = ()
-    witness: Witness | None = None
-    """Told how runs go; None where nobody is."""
+    witnesses: tuple[Witness, ...] = ()
+    """Told how runs go."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,8 +71,7 @@ def execute(job: str, context: Context, desk: Desk, slot: str = "") -> Finished:
     with _begun(desk, context.name, job, slot or context.day.isoformat()) as (run, known):
         context = replace(context, runs=known, undelivered=desk.ledger.undelivered(context.name))
         finished = _work(job, context, desk, run)
-    if desk.witness:
-        desk.witness.ended(finished.run)
+    _ended(desk, finished.run, finished.deliveries)
     return finished
 
 
@@ -82,27 +82,109 @@ class Known:
     runs: Sequence[Run]
     undelivered: Sequence[Delivery]
     states: Mapping[str, CheckState]
+    acknowledged: Mapping[str, Acknowledgement]
 
 
-def examine(name: str, slot: str, desk: Desk, look: Callable[[Known], Health]) -> Health:
-    """Look at the health of a system as a run of its own; `look` is told what the ledger knows.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Audience:
+    """Who is told of the health of a system, and when nobody is."""
+
+    receivers: Sequence[Receiver]
+    title: str
+    zone: tzinfo
+    renotify: timedelta
+    in_maintenance: Callable[[str], bool]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Examined:
+    """A look at the health of a system that ended."""
+
+    run: Run
+    health: Health
+    known: Known
+    deliveries: tuple[Delivery, ...] = ()
+    """As of `Finished`."""
+
+
+def examine(name: str, slot: str, desk: Desk, look: Callable[[Known], Health], audience: Audience) -> Examined:
+    """Look at the health of a system as a run of its own, and tell what is new; `look` is told what the ledger knows.
 
     Raises as `execute` does.
     """
-    with _begun(desk, name, "health", slot) as (run, known):
-        health = look(Known(runs=known, undelivered=desk.ledger.undelivered(name), states=desk.ledger.states(name)))
+    with _begun(desk, name, "health", slot) as (run, runs):
+        known = Known(
+            runs=runs,
+            undelivered=desk.ledger.undelivered(name),
+            states=desk.ledger.states(name),
+            acknowledged=desk.ledger.acknowledged(name),
+        )
+        health = look(known)
+        deliveries = _told(desk, run, health, known, audience)
+        unsent = _unsent(deliveries)
         unknown = any(each.status is Status.UNKNOWN for each in health.checks)
+        bad = f"{len(health.bad)} of {len(health.checks)} checks" if health.bad else ""
         ended = replace(
             run,
             finished_at=desk.clock(),
-            outcome=Outcome.PARTIAL if unknown else Outcome.SUCCEEDED,
+            outcome=Outcome.PARTIAL if unknown or unsent else Outcome.SUCCEEDED,
             status=health.status,
-            error=desk.redactor.redact(f"{len(health.bad)} of {len(health.checks)} checks" if health.bad else ""),
+            error=desk.redactor.redact("; ".join(filter(None, [bad, *unsent]))),
         )
-        desk.ledger.finish(ended, states=list(health.states.values()))
-    if desk.witness:
-        desk.witness.ended(ended)
-    return health
+        desk.ledger.finish(ended)
+    _ended(desk, ended, deliveries)
+    return Examined(run=ended, health=health, known=known, deliveries=deliveries)
+
+
+def _told(desk: Desk, run: Run, health: Health, known: Known, audience: Audience) -> tuple[Delivery, ...]:
+    """Write down how the checks are and what is to be told of them, then send what is due."""
+    if desk.outbox is None:
+        desk.ledger.settle(run, list(health.states.values()))
+        return ()
+    states, notices = news(run, health, known, audience)
+    messages = [
+        desk.outbox.message(
+            notice.letter(said),
+            Way(channel=receiver.channel, recipient=receiver.recipient),
+            (run.id, run.system, run.job, run.slot),
+            identity(run.system, run.job, run.slot, f"{receiver.key}\0{said.incident}\0{run.id}"),
+        )
+        for receiver, said in notices
+    ]
+    desk.ledger.settle(run, list(states.values()), messages)
+    if messages:
+        desk.say(f"{audience.title}: telling {len(messages)} receivers")
+    return tuple(desk.outbox.deliver(run.system))
+
+
+def news(
+    run: Run, health: Health, known: Known, audience: Audience
+) -> tuple[dict[str, CheckState], list[tuple[Receiver, Notice]]]:
+    """What each receiver is told, and the states of the checks once they are."""
+    look = flips.Look(
+        system=run.system,
+        title=audience.title,
+        zone=audience.zone,
+        at=health.at,
+        incident=f"{run.slot}.{run.id[:8]}",
+        told=health.bad,
+        states=health.states,
+        acknowledged=known.acknowledged,
+        in_maintenance=audience.in_maintenance,
+        renotify=audience.renotify,
+    )
+    return flips.settle(look, audience.receivers)
+
+
+def _unsent(deliveries: Sequence[Delivery]) -> list[str]:
+    return [
+        f"not sent to {each.recipient}: {each.error}" for each in deliveries if each.state is not DeliveryState.SENT
+    ]
+
+
+def _ended(desk: Desk, run: Run, deliveries: Sequence[Delivery]) -> None:
+    for witness in desk.witnesses:
+        witness.ended(run, delivered=all(each.state is DeliveryState.SENT for each in deliveries))
 
 
 @contextmanager
@@ -120,23 +202,23 @@ def _begun(desk: Desk, name: str, job: str, slot: str) -> Iterator[tuple[Run, Se
         known = desk.ledger.runs(system=name, limit=_REMEMBERED)
         desk.ledger.start(run)
         try:
-            if desk.witness:
-                desk.witness.started(run)
+            for witness in desk.witnesses:
+                witness.started(run)
             yield run, known
         except BaseException as error:
             ended = replace(
-                run, finished_at=desk.clock(), outcome=Outcome.FAILED, error=desk.redactor.redact(_told(error))
+                run, finished_at=desk.clock(), outcome=Outcome.FAILED, error=desk.redactor.redact(_said(error))
             )
             try:
                 desk.ledger.finish(ended)
             finally:
                 # Also where the ledger is what failed.
-                if desk.witness:
-                    desk.witness.failed(ended, error)
+                for witness in desk.witnesses:
+                    witness.failed(ended, error)
             raise
 
 
-def _told(error: BaseException) -> str:
+def _said(error: BaseException) -> str:
     """An error in one line of a row."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
@@ -155,9 +237,7 @@ def _work(job: str, context: Context, desk: Desk, run: Run) -> Finished:
     folder = Path(context.name) / job / run.slot
     artifacts = archive.publish(desk.reports, folder, rendered.files, MEDIA_TYPES)
     deliveries = _delivered(desk, run, rendered, desk.reports / folder)
-    unsent = [
-        f"not sent to {each.recipient}: {each.error}" for each in deliveries if each.state is not DeliveryState.SENT
-    ]
+    unsent = _unsent(deliveries)
     ended = replace(
         run,
         finished_at=desk.clock(),
@@ -178,4 +258,4 @@ def _delivered(desk: Desk, run: Run, rendered: Rendered, folder: Path) -> tuple[
         desk.say(f"{rendered.report.system_title}: sending the report")
         letter = mail.letter(rendered.report, rendered.files, str(folder))
         desk.outbox.post(letter, "email", desk.recipients, (run.id, run.system, run.job, run.slot))
-    return tuple(desk.outbox.deliver())
+    return tuple(desk.outbox.deliver(run.system))

@@ -58,7 +58,8 @@ def _slug(value: str) -> str:
     return value
 
 
-def _not_in_clear(url: str, what: str) -> None:
+def not_in_clear(url: str, what: str) -> None:
+    """Nothing that matters leaves this machine in clear. Raises `ValueError`; `what` is what would."""
     parts = urlsplit(url)
     if parts.scheme != "https" and parts.hostname not in _THIS_MACHINE:
         raise ValueError(f"{what} is not sent in clear: use https, except to this machine")
@@ -220,7 +221,7 @@ class SentryServer(Declared):
     def _one_token(self) -> SentryServer:
         if bool(self.token) == bool(self.token_file):
             raise ValueError("give token or token_file: one of the two")
-        _not_in_clear(self.url, "a token")
+        not_in_clear(self.url, "a token")
         return self
 
 
@@ -315,13 +316,13 @@ def connection(server: HttpServer, key: str, base: Path, name: str = "Prometheus
     def path(value: Path | None) -> str:
         return str(base / value) if value else ""
 
-    password = _secret(server.password, server.password_file, base)
+    password = secret(server.password, server.password_file, base)
     return Connection(
         name=name,
         key=key,
         url=server.url,
         auth=(server.username, password) if server.username else None,
-        token=_secret(server.token, server.token_file, base),
+        token=secret(server.token, server.token_file, base),
         headers={key: value.get_secret_value() for key, value in server.headers.items()},
         ca_file=path(server.ca_file),
         cert_file=path(server.cert_file),
@@ -349,7 +350,7 @@ def postgresql_connection(server: PostgresServer, key: str, base: Path) -> Postg
         port=server.port,
         dbname=server.dbname,
         user=server.user,
-        password=_secret(server.password, server.password_file, base),
+        password=secret(server.password, server.password_file, base),
         sslmode=server.sslmode or ("prefer" if _is_local(server.host) else "verify-full"),
         ca_file=str(base / server.ca_file) if server.ca_file else "",
         timeout=server.timeout,
@@ -365,7 +366,7 @@ def redis_connection(server: RedisServer, key: str, base: Path) -> RedisConnecti
         host=server.host,
         port=server.port,
         username=server.username,
-        password=_secret(server.password, server.password_file, base),
+        password=secret(server.password, server.password_file, base),
         tls=server.tls,
         ca_file=str(base / server.ca_file) if server.ca_file else "",
         timeout=server.timeout,
@@ -378,7 +379,7 @@ def sentry_connection(server: SentryServer, key: str, base: Path) -> Connection:
         name="Sentry",
         key=key,
         url=server.url,
-        token=_secret(server.token, server.token_file, base),
+        token=secret(server.token, server.token_file, base),
         ca_file=str(base / server.ca_file) if server.ca_file else "",
         timeout=server.timeout,
         concurrency=1,
@@ -387,14 +388,14 @@ def sentry_connection(server: SentryServer, key: str, base: Path) -> Connection:
 
 def reporting_dsn(server: ErrorReporting, base: Path) -> str:
     """Where errors are sent, with the key that lets them in. Raises `ConfigError`."""
-    dsn = _secret(server.dsn, server.dsn_file, base)
+    dsn = secret(server.dsn, server.dsn_file, base)
     if not _is_dsn(dsn):
         raise ConfigError(
             "sentry.dsn: it is no DSN",
             advice="It looks like https://KEY@sentry.example.com/7: see the client keys of the project in Sentry.",
         )
     try:
-        _not_in_clear(dsn, "what went wrong")
+        not_in_clear(dsn, "what went wrong")
     except ValueError as error:
         raise ConfigError(f"sentry.dsn: {error}") from None
     return dsn
@@ -412,7 +413,7 @@ def _is_dsn(text: str) -> bool:
 
 def mail_password(email: Email, base: Path) -> str:
     """The password of the mail server, read from its file where it has one. Raises `ConfigError`."""
-    return _secret(email.password, email.password_file, base)
+    return secret(email.password, email.password_file, base)
 
 
 def _is_local(host: str) -> bool:
@@ -420,7 +421,8 @@ def _is_local(host: str) -> bool:
     return host in _THIS_MACHINE or host.startswith("/")
 
 
-def _secret(value: SecretStr | None, file: Path | None, base: Path) -> str:
+def secret(value: SecretStr | None, file: Path | None, base: Path) -> str:
+    """A secret as it is given, or as it stands in its file; empty where neither is. Raises `ConfigError`."""
     if file is None:
         return value.get_secret_value() if value else ""
     try:

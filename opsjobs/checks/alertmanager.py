@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from opsjobs.checks.check import Around, Check, Found, Inquiry, Probe, Reply
+from opsjobs.errors import SourceError
 from opsjobs.facts import AlertmanagerFacts
 from opsjobs.http import Deadline
-from opsjobs.model import Answer, CheckResult, Status
+from opsjobs.model import CheckResult, Status
 from opsjobs.sources import Question, Routes
 from opsjobs.words import quantity
 
@@ -66,7 +68,10 @@ def _rows(facts: AlertmanagerFacts) -> Iterator[tuple[str, Status, str, str]]:
 def _failed(around: Around, replies: Sequence[Reply]) -> Iterable[Found]:
     """What it could not deliver; where it is not scraped, nobody knows, and its own check has to do."""
     (reply,) = replies
-    if not isinstance(reply, Answer) or not reply.series:
+    if isinstance(reply, SourceError):
+        yield _notifications(around, Status.UNKNOWN, reply.message, reply.advice)
+        return
+    if not reply.series:
         return
     counts = {
         series.labels.get("integration", ""): value
@@ -74,14 +79,19 @@ def _failed(around: Around, replies: Sequence[Reply]) -> Iterable[Found]:
         if (value := series.samples[-1].value) is not None
     }
     named = ", ".join(f"{name} {quantity(round(count), 'count')}" for name, count in sorted(counts.items()))
-    yield CheckResult(
+    advice = "Its log says why; `opsjobs stack drift` whether its receivers are as declared."
+    result = _notifications(around, Status.WARNING, f"could not be delivered: {named}", advice)
+    yield replace(result, value=sum(counts.values()), unit="count")
+
+
+def _notifications(around: Around, status: Status, text: str, advice: str) -> CheckResult:
+    return CheckResult(
         id="alertmanager:notifications",
         title="Alertmanager: notifications",
-        status=Status.WARNING,
-        text=f"could not be delivered: {named}",
-        value=sum(counts.values()),
-        unit="count",
-        advice="Its log says why; `opsjobs stack drift` whether its receivers are as declared.",
+        status=status,
+        text=text,
+        cause="source:prometheus" if status is Status.UNKNOWN else "",
+        advice=advice,
         team=around.owners.monitoring,
         runbook=around.owners.of_server("alertmanager")[1],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
@@ -12,6 +13,7 @@ from opsjobs.checks.check import Around, Check, Found, Inquiry, Reply
 from opsjobs.errors import SourceError
 from opsjobs.model import CheckResult, Passed, Series, Status, Window
 from opsjobs.sources import Question
+from opsjobs.system.alerting import ANY
 from opsjobs.words import clock
 
 _SEVERITY = {"critical": Status.CRITICAL, "warning": Status.WARNING, "info": Status.OK}
@@ -45,8 +47,18 @@ def _judge(around: Around, replies: Sequence[Reply]) -> Iterable[Found]:
             text=f"there may be more: the source warns: {'; '.join(reply.warnings)}",
             team=around.owners.monitoring,
         )
-    for series in reply.series:
-        yield from _alert(around, series)
+    found = [each for series in reply.series for each in _alert(around, series)]
+    yield from (each for each in found if isinstance(each, Passed))
+    firing: dict[str, list[CheckResult]] = {}
+    for each in found:
+        if isinstance(each, CheckResult):
+            firing.setdefault(each.id, []).append(each)
+    for same in firing.values():
+        worst = max(same, key=lambda each: each.status.rank)
+        # What explains one of them says nothing of the others.
+        cause = worst.cause if {each.cause for each in same} == {worst.cause} else ""
+        times = f", {len(same)} times at once" if len(same) > 1 else ""
+        yield replace(worst, text=worst.text + times, cause=cause)
 
 
 def _alert(around: Around, series: Series) -> Iterator[Found]:
@@ -64,18 +76,22 @@ def _alert(around: Around, series: Series) -> Iterator[Found]:
             title=(spec and spec.title) or name,
             status=status,
             text=f"fires since {longer}{clock(start, around.zone, around.now)}",
-            cause=_watched(around, name),
+            cause=_watched(around, name, series.labels.get("job", "")),
             team=around.owners.team(team) if team in around.system.teams else around.owners.monitoring,
             runbook=around.owners.runbook((spec and spec.runbook) or name.lower()) if spec else "",
         )
 
 
-def _watched(around: Around, name: str) -> str:
+def _watched(around: Around, name: str, job: str) -> str:
     """The check of what an alert watches: it says the same, with its value."""
     spec = around.system.alerts.get(name)
     if spec is None:
         return ""
-    watched = (("component", spec.component), ("indicator", spec.indicator), ("slo", spec.slo))
+    component = spec.component
+    if component == ANY:
+        scraped = around.system.components.items()
+        component = next((each for each, about in scraped if about.scrape and about.scrape.job == job), None)
+    watched = (("component", component), ("indicator", spec.indicator), ("slo", spec.slo))
     return next((f"{kind}:{of}" for kind, of in watched if of), "")
 
 

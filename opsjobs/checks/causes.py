@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from opsjobs.model import CheckResult, Status, Team
+from opsjobs.model import BLIND, CheckResult, Status, Team
 
-BLIND = "monitoring"
-"""The result that stands for all of them when most are unknown at once."""
 _MOST = 0.5
 _FEW = 3
 """Of fewer checks it cannot be said that most are unknown."""

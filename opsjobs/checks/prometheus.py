@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from opsjobs import promql
 from opsjobs.checks.check import Around, Check, Found, Inquiry, Probe, Reply
+from opsjobs.errors import SourceError
 from opsjobs.facts import PrometheusFacts
 from opsjobs.http import Deadline
 from opsjobs.model import Answer, CheckResult, Status
@@ -45,19 +46,42 @@ def _vanished(around: Around, replies: Sequence[Reply]) -> Iterable[Found]:
         for reply in replies
     )
     if before is None or now is None:
+        error = next(reply for reply in replies if isinstance(reply, SourceError))
+        yield CheckResult(
+            id="metrics",
+            title="Metrics that vanished",
+            status=Status.UNKNOWN,
+            text=error.message,
+            cause="source:prometheus",
+            advice=error.advice,
+            team=around.owners.monitoring,
+        )
         return
-    gone = {around.system.family(name) or name for name in before - now}
+    there = {around.system.family(name) or name for name in now}
+    # What was gone at the look before is not back because it was not there then either.
+    missed = {check.partition(":")[2] for check, state in around.states.items() if state.bad and _of_a_metric(check)}
+    gone = ({around.system.family(name) or name for name in before} | missed) & set(around.system.metrics) - there
     for name in sorted(gone):
         spec = around.system.metrics.get(name)
         yield CheckResult(
             id=f"metric:{name}",
             title=f"Metric {name}",
             status=Status.UNKNOWN,
-            text=f"it had samples at {clock(around.since, around.zone, around.now)}, and has none now",
+            text=f"it had samples {_lately(around, name)}, and has none now",
             cause=f"component:{spec.component}" if spec else "",
             advice="See whether a release renamed or removed it, and whether its target is scraped.",
             team=around.owners.monitoring,
         )
+
+
+def _of_a_metric(check: str) -> bool:
+    return check.startswith("metric:")
+
+
+def _lately(around: Around, name: str) -> str:
+    missed = around.states.get(f"metric:{name}")
+    at = clock(missed.since if missed and missed.bad else around.since, around.zone, around.now)
+    return f"before {at}" if missed and missed.bad else f"at {at}"
 
 
 def _name(reply: Answer, number: int) -> str:

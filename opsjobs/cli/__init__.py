@@ -4,7 +4,9 @@
     config.py    opsjobs config            demo.py    opsjobs demo
     notify.py    opsjobs notify            system.py  opsjobs system
     health.py    opsjobs health            stack.py   opsjobs stack
+    checks.py    opsjobs checks
     marks.py     how a status looks
+    telling.py   who is told, and by what
     sources.py   the sources of one system, opened
     setting.py   what every command needs: the configuration, the root, the ledger, the clock
 
@@ -25,6 +27,7 @@ from types import FrameType, TracebackType
 import click
 
 from opsjobs import __version__
+from opsjobs.cli.checks import checks
 from opsjobs.cli.config import config
 from opsjobs.cli.daily import daily
 from opsjobs.cli.demo import demo
@@ -36,7 +39,7 @@ from opsjobs.cli.system import system
 from opsjobs.errors import ConfigError, Interrupted, OpsjobsError, UsageError
 from opsjobs.log import Redactor, configure
 
-COMMANDS = (daily, health, runs, notify, system, stack, config, demo)
+COMMANDS = (daily, health, checks, runs, notify, system, stack, config, demo)
 _REDACTOR = Redactor()
 
 

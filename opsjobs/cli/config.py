@@ -26,6 +26,7 @@ def config() -> None:
 def check(redactor: Redactor, *, file: Path | None) -> None:
     """Check the configuration and its profiles, and name every fault at once."""
     from opsjobs import config as operator  # noqa: PLC0415 - slow to import
+    from opsjobs.cli.telling import channels, witnesses  # noqa: PLC0415 - as above
 
     here = setting(file, redactor)
     for name in here.config.systems:
@@ -36,8 +37,10 @@ def check(redactor: Redactor, *, file: Path | None) -> None:
             operator.sentry_connection(tracker, f"systems.{name}.sentry", here.base)
         count = len(list(system.indicators))
         click.echo(f"{name}: {system.title}, {count} indicators, {len(system.components)} components")
-    if witness := here.witness():
-        witness.close()
+        # Made, so that every file of a secret is read.
+        channels(here, name)
+        with witnesses(here, name):
+            pass
     click.echo(f"{here.file or 'The defaults'}: no faults.")
 
 

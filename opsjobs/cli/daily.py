@@ -135,7 +135,7 @@ def report_on(
     if day is None:
         today = moment.astimezone(ZoneInfo(system.zone)).date()
         day = today - timedelta(days=today.weekday() + _DAYS if weeks else 1)
-    with here.desk(out, connection.recipients if send else ()) as desk, opened(here, name) as sources:
+    with here.desk(name, out, send=send) as desk, opened(here, name) as sources:
         work = Context(
             name=name,
             system=system,

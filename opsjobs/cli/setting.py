@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
     from opsjobs.http import Connection
     from opsjobs.ledger import Ledger
     from opsjobs.log import Redactor
-    from opsjobs.notify.email import EmailChannel
-    from opsjobs.notify.outbox import Outbox
-    from opsjobs.notify.sentry import SentryWitness
     from opsjobs.runner import Desk
     from opsjobs.servers import HttpServer
     from opsjobs.system import System
@@ -45,6 +40,8 @@ class Setting:
     """The folder to which its paths are relative."""
     root: Path
     redactor: Redactor
+    read: dict[str, System] = field(default_factory=dict, repr=False)
+    """The profiles that were read, by name: reading one takes a while."""
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
@@ -65,7 +62,9 @@ class Setting:
         from opsjobs.declaration import did_you_mean  # noqa: PLC0415 - as above
 
         if name in self.config.systems:
-            return config.profile(self.config, name, self.base)
+            if name not in self.read:
+                self.read[name] = config.profile(self.config, name, self.base)
+            return self.read[name]
         if name in profiles.shipped():
             return profiles.read(name, self.base)
         known = {*self.config.systems, *profiles.shipped()}
@@ -92,74 +91,13 @@ class Setting:
             self.redactor.add(secret)
         return made
 
-    def channel(self) -> EmailChannel | None:
-        """The mail server of the configuration; None without one."""
-        from opsjobs import config  # noqa: PLC0415 - slow to import
-        from opsjobs.notify.email import EmailChannel, Server  # noqa: PLC0415 - as above
-
-        email = self.config.delivery.email
-        if email is None:
-            return None
-        password = config.mail_password(email, self.base)
-        self.redactor.add(password)
-        return EmailChannel(
-            Server(
-                host=email.host,
-                port=email.port,
-                security=email.security,
-                username=email.username,
-                password=password,
-                sender=email.sender,
-                ca_file=str(self.base / email.ca_file) if email.ca_file else "",
-                timeout=email.timeout,
-                largest=email.largest,
-            )
-        )
-
-    def witness(self) -> SentryWitness | None:
-        """Who is told how runs go; None where nobody is. Raises `ConfigError` without the extra that it needs."""
-        from opsjobs import __version__, config  # noqa: PLC0415 - slow to import
-
-        told = self.config.sentry
-        if told is None:
-            return None
-        dsn = config.reporting_dsn(told, self.base)
-        for secret in (dsn, urlsplit(dsn).username or "", urlsplit(dsn).password or ""):
-            self.redactor.add(secret)
-        try:
-            from opsjobs.notify.sentry import SentryWitness  # noqa: PLC0415 - only where the extra is installed
-        except ModuleNotFoundError as error:
-            raise ConfigError(
-                f"sentry: the package that tells it is not installed ({error.name})",
-                advice="pip install 'opsjobs[sentry]', or leave `sentry` out of opsjobs.yml.",
-            ) from None
-        return SentryWitness(
-            dsn, environment=told.environment, release=f"opsjobs@{__version__}", redact=self.redactor.redact
-        )
-
-    def outbox(self, ledger: Ledger) -> Outbox | None:
-        """By which reports are sent; None where no mail server is configured."""
-        from opsjobs.notify.outbox import Outbox  # noqa: PLC0415 - slow to import
-
-        channel = self.channel()
-        if channel is None:
-            return None
-        return Outbox(
-            ledger,
-            self.root / "outbox",
-            {channel.name: channel},
-            clock=now,
-            wait=time.sleep,
-            redact=self.redactor.redact,
-        )
-
     @contextmanager
-    def desk(self, out: Path | None, recipients: tuple[str, ...] = ()) -> Iterator[Desk]:
-        """Where runs are written down and their reports kept; sends to the recipients when there are any."""
-        from opsjobs.runner import Desk  # noqa: PLC0415 - slow to import
+    def desk(self, name: str, out: Path | None = None, *, send: bool) -> Iterator[Desk]:
+        """Where the runs of a system are written down and their reports kept, and by whom they are told of."""
+        from opsjobs.cli import telling  # noqa: PLC0415 - slow to import
+        from opsjobs.runner import Desk  # noqa: PLC0415 - as above
 
-        witness = self.witness()
-        with self.ledger() as ledger, closing(witness) if witness else nullcontext():
+        with self.ledger() as ledger, telling.witnesses(self, name) as witnesses:
             yield Desk(
                 ledger=ledger,
                 locks=self.root / "locks",
@@ -170,9 +108,9 @@ class Setting:
                 pid=os.getpid(),
                 redactor=self.redactor,
                 say=say,
-                outbox=self.outbox(ledger) if recipients else None,
-                recipients=recipients,
-                witness=witness,
+                outbox=telling.outbox(self, name, ledger) if send else None,
+                recipients=self.config.systems[name].recipients if send else (),
+                witnesses=witnesses,
             )
 
 

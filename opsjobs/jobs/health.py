@@ -29,7 +29,7 @@ class Health:
     told: tuple[CheckResult, ...]
     """One for each cause, the worst first; what is well stands at the end."""
     states: Mapping[str, CheckState]
-    """Since when each is bad that is, by check; also those that stand for others."""
+    """How each has been that is bad or was lately, by check; also those that stand for others."""
     passed: tuple[Passed, ...]
     """What was bad for a while and is well again, the newest first."""
 
@@ -47,12 +47,12 @@ class Health:
 def look(around: Around, deadline: Deadline, again: Callable[[], datetime | None] = lambda: None) -> Health:
     """Ask everything at once, and judge it.
 
-    What is bad for the first time is looked at again, up to `CONFIRMATIONS` times: `again` waits a little and says what
-    time it is then, or that nobody waits. What is well by then was a moment's matter.
+    What was not bad at the look before, or is not any more, is looked at again, up to `CONFIRMATIONS` times: `again`
+    waits a little and says what time it is then, or that nobody waits. What is as it was by then was a moment's matter.
     """
     found = checks.look(around, checks.declared(around), deadline)
     for _ in range(CONFIRMATIONS):
-        fresh = {each.id for each in _results(found) if each.status is not Status.OK and each.id not in around.states}
+        fresh = {each.id for each in _results(found) if _changed(each, around.states.get(each.id))}
         at = again() if fresh else None
         if at is None:
             break
@@ -68,9 +68,14 @@ def look(around: Around, deadline: Deadline, again: Callable[[], datetime | None
         since=around.since,
         checks=results,
         told=told,
-        states=states.carried_on(around.states, {each.id: each for each in (*results, *told)}.values(), around.now),
+        states=states.carried_on(around.states, [*results, *told], around.now, states.definitions(around.system)),
         passed=tuple(passed),
     )
+
+
+def _changed(result: CheckResult, before: CheckState | None) -> bool:
+    """Whether it is bad and was not, or the other way round."""
+    return (result.status is not Status.OK) != bool(before and before.bad)
 
 
 def _results(found: Iterable[Found]) -> tuple[CheckResult, ...]:
@@ -78,16 +83,16 @@ def _results(found: Iterable[Found]) -> tuple[CheckResult, ...]:
 
 
 def _confirmed(found: Iterable[Found], later: Iterable[Found], fresh: set[str]) -> Iterator[Found]:
-    """What was found, and of what was bad for the first time what a later look says."""
+    """What was found, and of what has changed what a later look says."""
     by_id = {each.id: each for each in _results(later)}
     for each in found:
         if not isinstance(each, CheckResult) or each.id not in fresh:
             yield each
         elif each.id in by_id:
             now = by_id[each.id]
-            well = now.status is Status.OK
             if now.status is Status.UNKNOWN:
                 # That it cannot be measured now does not undo what was measured.
                 yield each
                 continue
-            yield replace(now, text=f"{now.text}; a moment ago: {each.text}") if well else now
+            moment = now.status is Status.OK and each.status is not Status.OK
+            yield replace(now, text=f"{now.text}; a moment ago: {each.text}") if moment else now

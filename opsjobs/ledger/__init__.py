@@ -10,6 +10,7 @@ that was killed. To keep something more: a table in `tables.py`, a migration, tw
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -24,22 +25,27 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from opsjobs.errors import LedgerError
 from opsjobs.ledger import tables
 from opsjobs.model import (
+    Acknowledgement,
     Artifact,
     CheckState,
     Delivery,
     DeliveryState,
+    Form,
     IndicatorResult,
+    Message,
     Outcome,
     Quality,
     Run,
     ServerValue,
     StatedForecast,
     Status,
+    Told,
     Trend,
 )
 
-_VERSION = "0004"
+_VERSION = "0005"
 """The newest migration; a test holds it to the newest file."""
+_TITLE = 300
 _ADVICE = "Check storage.root (or OPSJOBS_HOME) and storage.ledger, free space, and who may write there."
 
 
@@ -70,7 +76,7 @@ class Ledger:
         """Connect, and bring the tables to this version."""
         with self._translated():
             if self._url.get_backend_name() == "sqlite" and self._url.database:
-                Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+                _prepare_file(Path(self._url.database))
             self._engine = sa.create_engine(self._url, connect_args=self._connect_args())
             if self._url.get_backend_name() == "sqlite":
                 sa.event.listen(self._engine, "connect", _prepare_sqlite)
@@ -104,7 +110,6 @@ class Ledger:
         *,
         numbers: Sequence[ServerValue] = (),
         forecasts: Sequence[StatedForecast] = (),
-        states: Sequence[CheckState] | None = None,
     ) -> None:
         """Write how a run ended, together with what it found; in place of what earlier runs of the slot found."""
         values = [
@@ -129,8 +134,6 @@ class Ledger:
             _keep_numbers(connection, run, numbers)
             if day is not None:
                 _keep_forecasts(connection, run, forecasts)
-            if states is not None:
-                _keep_states(connection, run, states)
 
     def crash(self, system: str, job: str, host: str, at: datetime) -> int:
         """Mark the unfinished runs of a job on a host as crashed; only for the holder of the job's lock."""
@@ -171,23 +174,43 @@ class Ledger:
             found = connection.scalar(sa.select(sa.func.count()).where(table.c.id == delivery_id))
             return bool(found)
 
-    def post(self, delivery: Delivery) -> None:
-        """Write a delivery down, before it is sent."""
+    def post(self, *messages: Message) -> None:
+        """Write messages down, all of them or none, before any is sent."""
         with self._begin() as connection:
-            connection.execute(sa.insert(tables.deliveries).values(_delivery_row(delivery)))
+            _keep_messages(connection, messages)
 
-    def due(self, at: datetime) -> list[Delivery]:
-        """The deliveries that are to be sent by then, the oldest first."""
+    def settle(self, run: Run, states: Sequence[CheckState], messages: Sequence[Message] = ()) -> None:
+        """Write how the checks of a system are and what is to be told of them; both or neither.
+
+        So nobody is taken to know what was never written to them, and nothing is written that is then forgotten.
+        """
+        with self._begin() as connection:
+            _keep_states(connection, run, states)
+            _keep_messages(connection, messages)
+
+    def waiting(self, system: str) -> list[Delivery]:
+        """The deliveries of a system that are to be sent, now or later, the oldest first."""
         table = tables.deliveries
-        waiting = sa.and_(table.c.state == DeliveryState.PENDING.value, table.c.due_at <= at)
+        waiting = sa.and_(table.c.state == DeliveryState.PENDING.value, table.c.system == system)
         return self._deliveries(sa.select(table).where(waiting).order_by(table.c.created_at, table.c.id))
 
-    def mark(self, delivery: Delivery) -> None:
-        """Write how far a delivery is."""
+    def message(self, delivery_id: str, form: Form) -> bytes | None:
+        """The bytes of a message in one of its forms; None where there are none."""
+        table = tables.messages
+        same = sa.and_(table.c.delivery_id == delivery_id, table.c.form == form.value)
+        with self._begin() as connection:
+            found = connection.scalar(sa.select(table.c.content).where(same))
+            return None if found is None else bytes(found)
+
+    def mark(self, delivery: Delivery, *instead: Message) -> None:
+        """Write how far a delivery is, and what goes another way instead; the bytes of one that is over are removed."""
         table = tables.deliveries
         with self._begin() as connection:
             update = sa.update(table).where(table.c.id == delivery.id)
             connection.execute(update.values(_delivery_row(delivery)))
+            if delivery.state is not DeliveryState.PENDING:
+                connection.execute(sa.delete(tables.messages).where(tables.messages.c.delivery_id == delivery.id))
+            _keep_messages(connection, instead)
 
     def undelivered(self, system: str) -> list[Delivery]:
         """The deliveries of a system that nobody has got, the newest first."""
@@ -224,14 +247,34 @@ class Ledger:
         return found
 
     def states(self, system: str) -> dict[str, CheckState]:
-        """The checks that were bad when they were looked at last."""
+        """The checks that were bad when they were looked at last, or lately."""
         table = tables.check_states
         with self._begin() as connection:
-            rows = connection.execute(sa.select(table).where(table.c.system == system))
-            found = (
-                CheckState(check=row.check, status=Status[row.status], since=row.since, looks=row.looks) for row in rows
-            )
-            return {state.check: state for state in found}
+            rows = connection.execute(sa.select(table).where(table.c.system == system)).mappings()
+            return {row["check"]: _state(row) for row in rows}
+
+    def acknowledge(self, system: str, known: Acknowledgement) -> None:
+        """Write down that somebody knows of a check, in place of what was written of it before."""
+        table = tables.acknowledgements
+        row = {"system": system, **asdict(known), "status": known.status.name}
+        with self._begin() as connection:
+            connection.execute(sa.delete(table).where(table.c.system == system, table.c.check == known.check))
+            connection.execute(sa.insert(table).values(row))
+
+    def withdraw(self, system: str, check: str) -> bool:
+        """Forget that somebody knows of a check; whether anybody did."""
+        table = tables.acknowledgements
+        with self._begin() as connection:
+            same = sa.and_(table.c.system == system, table.c.check == check)
+            return bool(connection.execute(sa.delete(table).where(same)).rowcount)
+
+    def acknowledged(self, system: str) -> dict[str, Acknowledgement]:
+        """What somebody knows of, by check; also what they said long ago."""
+        table = tables.acknowledgements
+        with self._begin() as connection:
+            rows = connection.execute(sa.select(table).where(table.c.system == system)).mappings()
+            known = [{key: value for key, value in row.items() if key != "system"} for row in rows]
+        return {each["check"]: Acknowledgement(**{**each, "status": Status[each["status"]]}) for each in known}
 
     def forecasts(self, system: str, since: date) -> dict[str, dict[date, Trend]]:
         """The forecasts that were stated since a day, by subject and by the day of their value."""
@@ -278,6 +321,12 @@ class Ledger:
 
     def _connect_args(self) -> dict[str, Any]:
         return {"timeout": 30} if self._url.get_backend_name() == "sqlite" else {"connect_timeout": 10}
+
+
+def _prepare_file(path: Path) -> None:
+    """It holds messages that are still to be sent: nobody but its owner reads it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
@@ -328,10 +377,26 @@ def _keep_states(connection: Connection, run: Run, states: Sequence[CheckState])
                 "since": state.since,
                 "looks": state.looks,
                 "run_id": run.id,
+                "title": state.title[:_TITLE],
+                "trail": state.trail,
+                "flapping": state.flapping,
+                "team": state.team,
+                "definition": state.definition,
+                "told": {receiver: _told_row(told) for receiver, told in state.told.items()},
             }
             for state in states
         ]
         connection.execute(sa.insert(table), rows)
+
+
+def _keep_messages(connection: Connection, messages: Sequence[Message]) -> None:
+    for message in messages:
+        connection.execute(sa.insert(tables.deliveries).values(_delivery_row(message.delivery)))
+        rows = [
+            {"delivery_id": message.delivery.id, "form": form.value, "content": content}
+            for form, content in message.forms.items()
+        ]
+        connection.execute(sa.insert(tables.messages), rows)
 
 
 def _keep_forecasts(connection: Connection, run: Run, forecasts: Sequence[StatedForecast]) -> None:
@@ -365,6 +430,31 @@ def _row(run: Run) -> dict[str, Any]:
 
 def _delivery_row(delivery: Delivery) -> dict[str, Any]:
     return {**asdict(delivery), "state": delivery.state.value}
+
+
+def _told_row(told: Told) -> dict[str, Any]:
+    return {
+        "status": told.status.name,
+        "at": told.at.isoformat(),
+        "since": told.since.isoformat(),
+        "incident": told.incident,
+        "flapping": told.flapping,
+    }
+
+
+def _state(row: Any) -> CheckState:
+    told = {
+        receiver: Told(
+            status=Status[known["status"]],
+            at=datetime.fromisoformat(known["at"]),
+            since=datetime.fromisoformat(known["since"]),
+            incident=known["incident"],
+            flapping=known["flapping"],
+        )
+        for receiver, known in row["told"].items()
+    }
+    kept = {name: row[name] for name in ("check", "title", "since", "looks", "trail", "flapping", "team", "definition")}
+    return CheckState(**kept, status=Status[row["status"]], told=told)
 
 
 def _run(row: Any) -> Run:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -111,6 +112,24 @@ check_states = Table(
     Column("since", Instant, nullable=False),
     Column("looks", Integer, nullable=False),
     Column("run_id", String(36), nullable=False),
+    Column("title", String(300), nullable=False),
+    Column("trail", String(50), nullable=False),
+    Column("flapping", Boolean, nullable=False),
+    Column("team", String(200), nullable=False),
+    Column("definition", String(64), nullable=False),
+    Column("told", JSON, nullable=False),
+)
+
+acknowledgements = Table(
+    "acknowledgements",
+    metadata,
+    Column("system", String(200), primary_key=True),
+    Column("check", String(750), primary_key=True),
+    Column("status", String(20), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
 )
 
 deliveries = Table(
@@ -130,4 +149,12 @@ deliveries = Table(
     Column("attempts", Integer, nullable=False),
     Column("error", Text, nullable=False),
     Index("ix_deliveries_state_due_at", "state", "due_at"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("delivery_id", String(300), primary_key=True),
+    Column("form", String(20), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
 )

@@ -44,7 +44,7 @@ class Server:
 class EmailChannel:
     """A `Channel` over SMTP. Each message is for one recipient, so that each has an outcome of its own."""
 
-    name = "email"
+    ordered = False
 
     def __init__(self, server: Server) -> None:
         self._server = server

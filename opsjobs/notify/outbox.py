@@ -1,22 +1,21 @@
 """The outbox: each message is written down before it is sent, and sent with the same bytes however often.
 
-The order is what keeps it honest. The bytes are on the disk before the row says that they are due, the row is there
-before they are sent, and the row says `sent` only after the receiver has taken them. A kill between any two of these
-leaves a message that the next run sends, with the same id, so that a receiver who has it already can tell.
+The order is what keeps it honest. A message and its bytes are in the ledger before it is sent, and the ledger says
+`sent` only after the receiver has taken it. A kill between any two of these leaves a message that the next run sends,
+with the same id, so that a receiver who has it already can tell.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
+from html import escape
 from typing import Protocol
 
-from opsjobs.errors import DeliveryError, OpsjobsError, TooLarge
-from opsjobs.model import Delivery, DeliveryState, Letter
+from opsjobs.errors import DeliveryError, TooLarge
+from opsjobs.model import Delivery, DeliveryState, Form, Letter, Message
 from opsjobs.notify import Channel
 
 PAUSES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8))
@@ -27,37 +26,51 @@ _MOST_WAITING = 5.0
 
 
 class Book(Protocol):
-    """Where deliveries are written down: the ledger."""
+    """Where messages are written down: the ledger."""
 
     def holds(self, delivery_id: str) -> bool:
         """Whether it was written down, whatever became of it."""
 
-    def post(self, delivery: Delivery) -> None:
-        """Write it down."""
+    def post(self, *messages: Message) -> None:
+        """Write them down."""
 
-    def due(self, at: datetime) -> list[Delivery]:
-        """What is to be sent by then, the oldest first."""
+    def waiting(self, system: str) -> list[Delivery]:
+        """What is to be sent now or later, the oldest first."""
 
-    def mark(self, delivery: Delivery) -> None:
-        """Write how far it is."""
+    def message(self, delivery_id: str, form: Form) -> bytes | None:
+        """Its bytes."""
+
+    def mark(self, delivery: Delivery, *instead: Message) -> None:
+        """Write how far it is, and what goes another way in its place."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Way:
+    """A channel by its name, and whom it reaches."""
+
+    channel: str
+    recipient: str
 
 
 class Outbox:
-    """Messages on their way. `folder` holds their bytes; `wait` is told how many seconds to pause between attempts."""
+    """Messages of a system on their way. `wait` is told how many seconds to pause between attempts.
+
+    What a channel does not take goes to the `fallback`, with what was to be said and why it was not taken.
+    """
 
     def __init__(
         self,
         book: Book,
-        folder: Path,
         channels: Mapping[str, Channel],
         *,
+        fallback: Way | None = None,
         clock: Callable[[], datetime],
         wait: Callable[[float], None],
         redact: Callable[[str], str],
     ) -> None:
         self._book = book
-        self._folder = folder
         self._channels = channels
+        self._fallback = fallback
         self._clock = clock
         self._wait = wait
         self._redact = redact
@@ -67,93 +80,143 @@ class Outbox:
 
         One that an earlier run of the slot has written down stays as it is: nobody gets two, or a different one.
         """
-        run_id, system, job, slot = run
-        light = replace(letter, files=())
+        _, system, job, slot = run
         for recipient in recipients:
             message_id = identity(system, job, slot, recipient)
-            if self._book.holds(message_id):
-                continue
-            now = self._clock()
-            delivery = Delivery(
-                id=message_id,
-                run_id=run_id,
-                system=system,
-                job=job,
-                slot=slot,
-                channel=channel,
-                recipient=recipient,
-                created_at=now,
-                due_at=now,
+            if not self._book.holds(message_id):
+                self._book.post(self.message(letter, Way(channel=channel, recipient=recipient), run, message_id))
+
+    def message(self, letter: Letter, way: Way, run: tuple[str, str, str, str], message_id: str) -> Message:
+        """A letter with the bytes of each form in which it may be sent; `run` is its id, system, job and slot."""
+        run_id, system, job, slot = run
+        now = self._clock()
+        delivery = Delivery(
+            id=message_id,
+            run_id=run_id,
+            system=system,
+            job=job,
+            slot=slot,
+            channel=way.channel,
+            recipient=way.recipient,
+            created_at=now,
+            due_at=now,
+        )
+        compose = self._channels[way.channel].compose
+        forms = {Form.FULL: compose(letter, way.recipient, message_id, now)}
+        if letter.files:
+            forms[Form.LIGHT] = compose(replace(letter, files=()), way.recipient, message_id, now)
+        if self._fallback and way != self._fallback:
+            other = self._channels[self._fallback.channel]
+            forms[Form.INSTEAD] = other.compose(
+                _instead(letter, way), self._fallback.recipient, _other(message_id), now
             )
-            compose = self._channels[channel].compose
-            self._keep(self._path(delivery), compose(letter, recipient, message_id, now))
-            self._keep(self._path(replace(delivery, light=True)), compose(light, recipient, message_id, now))
-            self._book.post(delivery)
+        return Message(delivery=delivery, forms=forms)
 
-    def deliver(self) -> list[Delivery]:
+    def deliver(self, system: str) -> list[Delivery]:
         """Send what is due, of this run and of earlier ones, and say how far each is."""
-        return [
-            self._deliver(delivery) for delivery in self._book.due(self._clock()) if delivery.channel in self._channels
-        ]
+        return list(self._delivered(system))
 
-    def _deliver(self, delivery: Delivery) -> Delivery:
+    def _delivered(self, system: str) -> Iterator[Delivery]:
+        waiting = self._book.waiting(system)
+        now = self._clock()
+        due = {(each.channel, each.recipient) for each in waiting if each.due_at <= now}
+        stopped = set()
+        for delivery in waiting:
+            channel, line = self._channels.get(delivery.channel), (delivery.channel, delivery.recipient)
+            # Where order matters, what is new goes after what has waited longest, which is then due as well.
+            ready = delivery.due_at <= now or (channel is not None and channel.ordered and line in due)
+            if not ready or line in stopped:
+                continue
+            tried, *instead = self._sent(delivery)
+            if tried.state is DeliveryState.PENDING and channel is not None and channel.ordered:
+                stopped.add(line)
+            yield from (tried, *instead)
+
+    def _sent(self, delivery: Delivery) -> Iterator[Delivery]:
+        """The delivery after this run, and what went another way in its place."""
+        tried = self._tried(delivery)
+        yield tried
+        if tried.state is not DeliveryState.SENT:
+            instead = self._another_way(tried)
+            self._book.mark(tried, *([instead] if instead else []))
+            if instead:
+                yield from self._sent(instead.delivery)
+
+    def _tried(self, delivery: Delivery) -> Delivery:
         for attempt in range(1, _AT_ONCE + 1):
-            delivery = self._attempt(delivery)
-            self._book.mark(delivery)
-            if delivery.state is not DeliveryState.PENDING or attempt == _AT_ONCE:
+            delivery, pause = self._attempt(delivery)
+            if delivery.state is not DeliveryState.FAILED:
+                self._book.mark(delivery)
+            if delivery.state is not DeliveryState.PENDING or attempt == _AT_ONCE or pause > _MOST_WAITING:
                 break
-            self._wait(min(_MOST_WAITING, 0.5 * 4**attempt))
-        if delivery.state is DeliveryState.SENT:
-            for light in (False, True):
-                self._path(replace(delivery, light=light)).unlink(missing_ok=True)
+            self._wait(max(pause, min(_MOST_WAITING, 0.5 * 4**attempt)))
         return delivery
 
-    def _attempt(self, delivery: Delivery) -> Delivery:
-        """The delivery after one more attempt."""
+    def _attempt(self, delivery: Delivery) -> tuple[Delivery, float]:
+        """The delivery after one more attempt, and the seconds to wait for the next at least."""
         tried = replace(delivery, attempts=delivery.attempts + 1)
+        channel = self._channels.get(delivery.channel)
+        message = self._book.message(delivery.id, Form.LIGHT if delivery.light else Form.FULL)
+        if channel is None or message is None:
+            why = f"there is no channel '{delivery.channel}' any more" if channel is None else "its bytes are lost"
+            return self._refused(tried, DeliveryError(why, permanent=True)), 0.0
         try:
-            message = self._path(delivery).read_bytes()
-            self._channels[delivery.channel].send(message, delivery.recipient)
+            channel.send(message, delivery.recipient)
         except TooLarge as error:
-            again = DeliveryState.FAILED if delivery.light else DeliveryState.PENDING
-            return replace(tried, light=True, state=again, error=self._redact(str(error)))
+            smaller = not delivery.light and self._book.message(delivery.id, Form.LIGHT) is not None
+            state = DeliveryState.PENDING if smaller else DeliveryState.FAILED
+            return replace(tried, light=delivery.light or smaller, state=state, error=self._redact(str(error))), 0.0
         except DeliveryError as error:
-            return self._failed(tried, error, permanent=error.permanent)
-        except OSError as error:
-            lost = DeliveryError(f"its bytes cannot be read: {error.strerror}", permanent=True)
-            return self._failed(tried, lost, permanent=True)
-        return replace(tried, state=DeliveryState.SENT, error="")
+            return self._refused(tried, error), error.retry_after
+        return replace(tried, state=DeliveryState.SENT, error=""), 0.0
 
-    def _failed(self, tried: Delivery, error: DeliveryError, *, permanent: bool) -> Delivery:
+    def _refused(self, tried: Delivery, error: DeliveryError) -> Delivery:
         said = self._redact(str(error))
         pauses = (tried.attempts - 1) // _AT_ONCE
-        if permanent or pauses >= len(PAUSES):
+        if error.permanent or pauses >= len(PAUSES):
             return replace(tried, state=DeliveryState.FAILED, error=said)
-        return replace(tried, due_at=self._clock() + PAUSES[pauses], error=said)
+        pause = max(PAUSES[pauses], timedelta(seconds=error.retry_after))
+        return replace(tried, due_at=self._clock() + pause, error=said)
 
-    def _path(self, delivery: Delivery) -> Path:
-        return self._folder / f"{delivery.id}{'.light' if delivery.light else ''}.eml"
-
-    @staticmethod
-    def _keep(path: Path, message: bytes) -> None:
-        """The bytes on the disk, readable by their owner alone, whole or not at all."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            partial = path.with_suffix(".partial")
-            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(message)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except OSError as error:
-            raise OpsjobsError(
-                f"{path}: the mail cannot be written down: {error.strerror}",
-                advice="Check free space and who may write there.",
-            ) from None
+    def _another_way(self, delivery: Delivery) -> Message | None:
+        """What goes by the fallback in place of what was not taken, once."""
+        content = self._book.message(delivery.id, Form.INSTEAD)
+        if content is None or self._fallback is None or self._book.holds(_other(delivery.id)):
+            return None
+        now = self._clock()
+        other = replace(
+            delivery,
+            id=_other(delivery.id),
+            channel=self._fallback.channel,
+            recipient=self._fallback.recipient,
+            created_at=now,
+            due_at=now,
+            state=DeliveryState.PENDING,
+            light=False,
+            attempts=0,
+            error="",
+        )
+        return Message(delivery=other, forms={Form.FULL: content})
 
 
 def identity(system: str, job: str, slot: str, recipient: str) -> str:
     """What a message is called, the same for every attempt and every run of the slot."""
     whole = f"{system}\0{job}\0{slot}\0{recipient}".encode()
     return f"{system}.{job}.{slot}.{hashlib.sha256(whole).hexdigest()[:16]}"
+
+
+def _other(message_id: str) -> str:
+    return f"{message_id}.instead"
+
+
+def _instead(letter: Letter, way: Way) -> Letter:
+    """What is said of a letter that could not be delivered: whose it was, and all that was in its text."""
+    lost = f"This could not be delivered to {way.recipient} ({way.channel}): `opsjobs runs list` says why."
+    return replace(
+        letter,
+        subject=f"Not delivered to {way.recipient}: {letter.subject}",
+        text=f"{lost}\n\n{letter.text}",
+        html=f"<p>{escape(lost)}</p><pre>{escape(letter.text)}</pre>",
+        pictures=(),
+        files=(),
+    )

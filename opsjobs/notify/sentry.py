@@ -77,7 +77,7 @@ class SentryWitness:
         """Say that a run has begun, without waiting."""
         self._check_in(run)
 
-    def ended(self, run: Run) -> None:
+    def ended(self, run: Run, *, delivered: bool = True) -> None:  # noqa: ARG002 - what was not delivered is no error
         """Say how a run ended, and wait for a moment until that has been told."""
         self._check_in(run)
         self._flush()

@@ -13,7 +13,7 @@ from opsjobs.stack import secrets, values
 from opsjobs.stack.alerts import NO_DATA
 from opsjobs.stack.plan import Plan
 from opsjobs.system import System
-from opsjobs.system.alerting import ANY, AlertSpec, ChannelSpec, EscalationSpec, HoursSpec, RouteSpec
+from opsjobs.system.alerting import ANY, WEEK, AlertSpec, ChannelSpec, EscalationSpec, HoursSpec, RouteSpec
 
 GROUP_BY = ("alertname", "severity")
 GROUP_WAIT, GROUP_INTERVAL, REPEAT = "30s", "5m", "4h"
@@ -21,7 +21,6 @@ GROUP_WAIT, GROUP_INTERVAL, REPEAT = "30s", "5m", "4h"
 NOBODY = "nobody"
 """Gets what no route of the profile is for: it stands in Alertmanager, and nobody is told."""
 _ADDRESS = re.compile(r"[^\s@,]+@[^\s@,]+")
-_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _COLOUR = (
     '{{ if eq .Status "resolved" }}good'
@@ -99,7 +98,7 @@ def _step_name(of: str, after: str) -> str:
 
 
 def _interval(name: str, hours: HoursSpec, zone: str) -> dict[str, Any]:
-    days = [_DAYS[_WEEK.index(day)] for day in hours.days]
+    days = [_DAYS[WEEK.index(day)] for day in hours.days]
     span = {"start_time": hours.since, "end_time": hours.until}
     return {"name": name, "time_intervals": [{"times": [span], "weekdays": days, "location": zone}]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat, model_validator
@@ -28,6 +29,7 @@ ANY = "any"
 """Every component."""
 Severity = Literal["info", "warning", "critical"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEK: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class AlertSpec(Declared):
@@ -90,6 +92,10 @@ class HoursSpec(Declared):
     days: Annotated[tuple[Weekday, ...], Field(min_length=1)]
     since: Annotated[Clock, Field(alias="from")]
     until: Clock
+
+    def include(self, local: datetime) -> bool:
+        """Whether a local time is in them."""
+        return WEEK[local.weekday()] in self.days and self.since <= f"{local:%H:%M}" < self.until
 
 
 class ChannelSpec(Declared):

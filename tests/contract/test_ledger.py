@@ -15,13 +15,16 @@ import opsjobs.ledger
 from opsjobs.errors import LedgerError
 from opsjobs.ledger import Ledger, tables
 from opsjobs.model import (
+    Acknowledgement,
     Artifact,
     CheckState,
     Delivery,
     DeliveryState,
     Direction,
+    Form,
     IndicatorResult,
     Measurement,
+    Message,
     Outcome,
     Quality,
     Run,
@@ -29,6 +32,7 @@ from opsjobs.model import (
     StatedForecast,
     Status,
     Threshold,
+    Told,
     Trend,
 )
 
@@ -125,16 +129,40 @@ def test_a_delivery_is_due_until_it_is_sent_and_then_is_not(ledger):
         created_at=STARTED,
         due_at=STARTED + timedelta(minutes=1),
     )
+    forms = {Form.FULL: b"\x00full", Form.LIGHT: b"light"}
     assert not ledger.holds(delivery.id)
-    ledger.post(delivery)
+    ledger.post(Message(delivery=delivery, forms=forms))
     assert ledger.holds(delivery.id)
-    assert ledger.due(STARTED) == []
-    assert ledger.due(STARTED + timedelta(minutes=1)) == [delivery]
-    ledger.mark(replace(delivery, light=True, attempts=2, error="busy"))
-    assert ledger.due(STARTED + timedelta(hours=1)) == [replace(delivery, light=True, attempts=2, error="busy")]
+    assert ledger.waiting("shop") == [delivery]
+    assert ledger.waiting("another") == []
+    busy = replace(delivery, light=True, attempts=2, error="busy")
+    ledger.mark(busy)
+    assert ledger.waiting("shop") == [busy]
+    assert {form: ledger.message(delivery.id, form) for form in Form} == {**forms, Form.INSTEAD: None}
     assert [each.id for each in ledger.undelivered("shop")] == [delivery.id]
     ledger.mark(replace(delivery, state=DeliveryState.SENT))
-    assert ledger.due(STARTED + timedelta(hours=1)) == ledger.undelivered("shop") == []
+    assert ledger.waiting("shop") == ledger.undelivered("shop") == []
+    assert ledger.message(delivery.id, Form.FULL) is None
+
+
+def test_what_goes_another_way_is_written_with_what_it_stands_for(ledger):
+    delivery = Delivery(
+        id="x",
+        run_id="r1",
+        system="shop",
+        job="daily",
+        slot="x",
+        channel="email",
+        recipient="a@example.com",
+        created_at=STARTED,
+        due_at=STARTED,
+    )
+    ledger.post(Message(delivery=delivery, forms={Form.FULL: b"mail", Form.INSTEAD: b"words"}))
+    other = replace(delivery, id="x.instead", channel="slack", recipient="#ops")
+    ledger.mark(replace(delivery, state=DeliveryState.FAILED), Message(delivery=other, forms={Form.FULL: b"words"}))
+    assert ledger.waiting("shop") == [other]
+    assert ledger.message("x.instead", Form.FULL) == b"words"
+    assert ledger.message("x", Form.INSTEAD) is None
 
 
 def test_a_delivery_is_written_down_once(ledger):
@@ -149,9 +177,10 @@ def test_a_delivery_is_written_down_once(ledger):
         created_at=STARTED,
         due_at=STARTED,
     )
-    ledger.post(delivery)
+    message = Message(delivery=delivery, forms={Form.FULL: b"x"})
+    ledger.post(message)
     with pytest.raises(LedgerError):
-        ledger.post(delivery)
+        ledger.post(message)
 
 
 def test_opening_again_keeps_what_is_there(url, ledger):
@@ -257,17 +286,68 @@ def test_a_run_that_failed_takes_no_forecast_away(ledger):
 
 def test_the_states_of_checks_are_those_of_the_last_look(ledger):
     at = datetime(2026, 11, 18, 12, tzinfo=timezone(timedelta(hours=1)))
-    bad = CheckState(check="indicator:x", status=Status.WARNING, since=at, looks=3)
+    told = Told(status=Status.WARNING, at=at, since=at, incident="one", flapping=True)
+    bad = CheckState(
+        check="indicator:x",
+        title="X",
+        status=Status.WARNING,
+        since=at,
+        looks=3,
+        trail=".!!!",
+        flapping=True,
+        team="web",
+        definition="abc",
+        told={"email:a@example.com": told},
+    )
     worse = CheckState(check="component:y", status=Status.CRITICAL, since=at, looks=1)
     ledger.start(RUN)
-    ledger.finish(RUN, states=[bad, worse])
+    ledger.settle(RUN, [bad, worse])
     assert ledger.states(RUN.system) == {"indicator:x": bad, "component:y": worse}
     assert ledger.states("another") == {}
     # A job that does not look at checks leaves them alone.
     ledger.finish(RUN)
     assert set(ledger.states(RUN.system)) == {"indicator:x", "component:y"}
-    ledger.finish(RUN, states=[])
+    ledger.settle(RUN, [])
     assert ledger.states(RUN.system) == {}
+
+
+def test_states_and_what_is_told_of_them_are_written_together_or_not_at_all(ledger):
+    state = CheckState(check="x", status=Status.WARNING, since=STARTED, looks=1)
+    delivery = Delivery(
+        id="x",
+        run_id="r1",
+        system="shop",
+        job="health",
+        slot="x",
+        channel="email",
+        recipient="a@example.com",
+        created_at=STARTED,
+        due_at=STARTED,
+    )
+    message = Message(delivery=delivery, forms={Form.FULL: b"x"})
+    with pytest.raises(LedgerError):
+        ledger.settle(RUN, [state], [message, message])
+    assert ledger.states("shop") == {} and ledger.waiting("shop") == []
+    ledger.settle(RUN, [state], [message])
+    assert ledger.states("shop") == {"x": state} and ledger.waiting("shop") == [delivery]
+
+
+def test_who_knows_of_a_check_is_kept_until_it_is_taken_back(ledger):
+    known = Acknowledgement(
+        check="x",
+        status=Status.WARNING,
+        at=STARTED,
+        until=STARTED + timedelta(days=3),
+        by="ada",
+        reason="the disk is ordered",
+    )
+    ledger.acknowledge("shop", known)
+    ledger.acknowledge("shop", replace(known, reason="the disk is here"))
+    assert ledger.acknowledged("shop") == {"x": replace(known, reason="the disk is here")}
+    assert ledger.acknowledged("another") == {}
+    assert ledger.withdraw("shop", "x")
+    assert not ledger.withdraw("shop", "x")
+    assert ledger.acknowledged("shop") == {}
 
 
 def test_a_ledger_of_the_version_before_keeps_what_it_has(url):
@@ -277,14 +357,16 @@ def test_a_ledger_of_the_version_before_keeps_what_it_has(url):
     config.set_main_option("path_separator", "os")
     with engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0003")
+        command.upgrade(config, "0004")
         connection.commit()
         connection.execute(sa.insert(tables.runs).values(opsjobs.ledger._row(RUN)))
+        row = {"system": "shop", "check": "x", "status": "WARNING", "since": STARTED, "looks": 2, "run_id": "r1"}
+        connection.execute(sa.insert(tables.check_states).values(row))
         connection.commit()
     engine.dispose()
     opened = Ledger(url).open()
     assert opened.runs() == [RUN]
-    assert opened.states("shop") == {}
+    assert opened.states("shop") == {"x": CheckState(check="x", status=Status.WARNING, since=STARTED, looks=2)}
     opened.close()
 
 

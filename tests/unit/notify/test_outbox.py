@@ -3,11 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from opsjobs.errors import DeliveryError, TooLarge
-from opsjobs.ledger import Ledger
+from opsjobs.ledger import Ledger, tables
 from opsjobs.model import DeliveryState
-from opsjobs.notify.outbox import PAUSES, Outbox
+from opsjobs.notify.outbox import PAUSES, Outbox, Way
 from tests.unit.notify.samples import OTHER, TO, channel, letter
 
 START = datetime(2026, 11, 19, 8, 0, tzinfo=UTC)
@@ -21,10 +22,9 @@ class Killed(BaseException):
 class Line:
     """A channel that composes real mails and hands them to whoever answers."""
 
-    name = "email"
-
-    def __init__(self, answer=lambda recipient, message: None):
+    def __init__(self, answer=lambda recipient, message: None, *, ordered=False):
         self.answer = answer
+        self.ordered = ordered
         self.taken = []
         self.compose = channel(25).compose
 
@@ -41,36 +41,45 @@ def ledger(tmp_path):
 
 
 class Desk:
-    def __init__(self, ledger, folder, line, now=START):
+    def __init__(self, ledger, channels, now=START, fallback=None):
         self.now = now
         self.waited = []
         self.outbox = Outbox(
             ledger,
-            folder / "outbox",
-            {"email": line},
+            channels if isinstance(channels, dict) else {"email": channels},
+            fallback=fallback,
             clock=lambda: self.now,
             wait=self.waited.append,
             redact=lambda text: text.replace("canary", "***"),
         )
 
+    def deliver(self):
+        return self.outbox.deliver("shop")
+
 
 @pytest.fixture
-def desk(ledger, tmp_path):
-    return lambda line, now=START: Desk(ledger, tmp_path, line, now)
+def desk(ledger):
+    return lambda channels, now=START, **known: Desk(ledger, channels, now, **known)
 
 
 def states(deliveries):
     return {each.recipient: each.state for each in deliveries}
 
 
-def test_each_recipient_gets_a_mail_of_their_own_and_nothing_is_kept_of_it(desk, tmp_path):
+def kept(ledger):
+    with ledger._begin() as connection:
+        return {(row.delivery_id, row.form) for row in connection.execute(sa.select(tables.messages))}
+
+
+def test_each_recipient_gets_a_mail_of_their_own_and_nothing_is_kept_of_it(desk, ledger):
     line = Line()
     one = desk(line)
     one.outbox.post(letter(), "email", [TO, OTHER], RUN)
-    assert states(one.outbox.deliver()) == {TO: DeliveryState.SENT, OTHER: DeliveryState.SENT}
+    assert len(kept(ledger)) == 4
+    assert states(one.deliver()) == {TO: DeliveryState.SENT, OTHER: DeliveryState.SENT}
     assert sorted(recipient for recipient, _ in line.taken) == sorted([TO, OTHER])
     assert len({message for _, message in line.taken}) == 2
-    assert list((tmp_path / "outbox").iterdir()) == []
+    assert kept(ledger) == set()
 
 
 def test_what_was_sent_is_not_sent_again_when_the_slot_is_run_again(desk):
@@ -78,7 +87,7 @@ def test_what_was_sent_is_not_sent_again_when_the_slot_is_run_again(desk):
     for _ in range(2):
         again = desk(line)
         again.outbox.post(letter(text="another text"), "email", [TO], RUN)
-        again.outbox.deliver()
+        again.deliver()
     assert len(line.taken) == 1
 
 
@@ -88,11 +97,11 @@ def test_a_mail_that_waits_is_sent_as_it_was_written_although_the_report_is_made
 
     first = desk(Line(busy))
     first.outbox.post(letter(text="first"), "email", [TO], RUN)
-    first.outbox.deliver()
+    first.deliver()
     line = Line()
     later = desk(line, START + timedelta(hours=1))
     later.outbox.post(letter(text="second"), "email", [TO], ("run-2", *RUN[1:]))
-    later.outbox.deliver()
+    later.deliver()
     ((_, message),) = line.taken
     assert b"first" in message
     assert b"second" not in message
@@ -105,7 +114,7 @@ def test_one_recipient_that_is_refused_costs_the_other_nothing(desk, ledger):
 
     one = desk(Line(refuse))
     one.outbox.post(letter(), "email", [TO, OTHER], RUN)
-    assert states(one.outbox.deliver()) == {TO: DeliveryState.FAILED, OTHER: DeliveryState.SENT}
+    assert states(one.deliver()) == {TO: DeliveryState.FAILED, OTHER: DeliveryState.SENT}
     (missing,) = ledger.undelivered("shop")
     assert (missing.recipient, missing.error, missing.attempts) == (TO, "550 no such user ***", 1)
 
@@ -120,15 +129,15 @@ def test_what_may_pass_is_tried_at_once_then_after_longer_and_longer_pauses_and_
     one = desk(Line(busy))
     one.outbox.post(letter(), "email", [TO], RUN)
     for pause in PAUSES:
-        one.outbox.deliver()
-        assert one.outbox.deliver() == [], "not before it is due"
+        one.deliver()
+        assert one.deliver() == [], "not before it is due"
         one.now += pause
-    (last,) = one.outbox.deliver()
+    (last,) = one.deliver()
     assert last.state is DeliveryState.FAILED
     assert len(attempts) == 3 * len(PAUSES) + 1
     assert len(set(attempts)) == 1
     assert all(seconds <= 5 for seconds in one.waited)
-    assert ledger.due(one.now + timedelta(days=30)) == []
+    assert ledger.waiting("shop") == [] and kept(ledger) == set()
 
 
 def test_a_mail_that_is_too_large_goes_without_its_files_and_says_where_they_are(desk):
@@ -139,7 +148,7 @@ def test_a_mail_that_is_too_large_goes_without_its_files_and_says_where_they_are
     line = Line(small)
     one = desk(line)
     one.outbox.post(letter(), "email", [TO], RUN)
-    (delivery,) = one.outbox.deliver()
+    (delivery,) = one.deliver()
     assert (delivery.state, delivery.light) == (DeliveryState.SENT, True)
     assert b"too large for this mail: /reports/shop" in line.taken[0][1]
 
@@ -150,35 +159,136 @@ def test_a_mail_that_is_too_large_even_without_its_files_has_failed(desk):
 
     one = desk(Line(tiny))
     one.outbox.post(letter(), "email", [TO], RUN)
-    (delivery,) = one.outbox.deliver()
+    (delivery,) = one.deliver()
     assert delivery.state is DeliveryState.FAILED
 
 
-def test_bytes_that_are_gone_are_told_and_not_sent_as_something_else(desk, tmp_path):
+def test_bytes_that_are_gone_are_told_and_not_sent_as_something_else(desk, ledger):
     line = Line()
     one = desk(line)
     one.outbox.post(letter(), "email", [TO], RUN)
-    for path in (tmp_path / "outbox").iterdir():
-        path.unlink()
-    (delivery,) = one.outbox.deliver()
+    with ledger._begin() as connection:
+        connection.execute(sa.delete(tables.messages))
+    (delivery,) = one.deliver()
     assert delivery.state is DeliveryState.FAILED
-    assert "bytes cannot be read" in delivery.error
+    assert delivery.error == "its bytes are lost"
     assert line.taken == []
+
+
+def test_a_message_for_a_channel_that_is_no_more_has_failed_in_words(desk):
+    desk({"email": Line(), "slack": Line()}).outbox.post(letter(), "slack", [OTHER], RUN)
+    (delivery,) = desk(Line()).deliver()
+    assert (delivery.state, delivery.error) == (DeliveryState.FAILED, "there is no channel 'slack' any more")
+
+
+def test_messages_of_another_system_are_left_to_it(desk):
+    line = Line()
+    desk(line).outbox.post(letter(), "email", [TO], RUN)
+    assert desk(line).outbox.deliver("another") == []
+    assert [each.state for each in desk(line).deliver()] == [DeliveryState.SENT]
 
 
 def test_the_bytes_of_a_mail_are_readable_by_their_owner_alone(desk, tmp_path):
     desk(Line()).outbox.post(letter(), "email", [TO], RUN)
-    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "outbox").iterdir()} == {0o600}
+    files = list(tmp_path.glob("ledger.db*"))
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+
+
+def test_a_receiver_says_when_it_wants_to_be_asked_again(desk):
+    def busy(recipient, message):
+        raise DeliveryError("429 slow down", permanent=False, retry_after=retry_after)
+
+    retry_after = 2
+    one = desk(Line(busy))
+    one.outbox.post(letter(), "email", [TO], RUN)
+    one.deliver()
+    assert one.waited[0] >= 2 and len(one.waited) == 2
+    retry_after, one.waited[:] = 600, []
+    one.now += timedelta(hours=1)
+    (delivery,) = one.deliver()
+    assert one.waited == []
+    assert delivery.due_at >= one.now + timedelta(seconds=600)
+
+
+class TestTheFallback:
+    WAY = Way(channel="slack", recipient=OTHER)
+
+    @pytest.mark.parametrize(("permanent", "state"), [(True, DeliveryState.FAILED), (False, DeliveryState.PENDING)])
+    def test_says_at_once_what_another_channel_did_not_take(self, desk, ledger, permanent, state):
+        def refuse(recipient, message):
+            raise DeliveryError("no", permanent=permanent)
+
+        slack = Line()
+        one = desk({"email": Line(refuse), "slack": slack}, fallback=self.WAY)
+        one.outbox.post(letter(), "email", [TO], RUN)
+        assert [(each.channel, each.state) for each in one.deliver()] == [
+            ("email", state),
+            ("slack", DeliveryState.SENT),
+        ]
+        ((recipient, message),) = slack.taken
+        assert recipient == OTHER
+        assert f"Not delivered to {TO}".encode() in message and b"Orders: 4, below 5" in message
+        assert b"%PDF" not in message
+        one.now += timedelta(minutes=2)
+        one.deliver()
+        assert len(slack.taken) == 1, "it is said once"
+        assert [each.channel for each in ledger.undelivered("shop")] == ["email"]
+
+    def test_is_not_needed_for_what_arrives_nor_used_for_itself(self, desk):
+        def refuse(recipient, message):
+            raise DeliveryError("no", permanent=True)
+
+        slack = Line(refuse)
+        one = desk({"email": Line(), "slack": slack}, fallback=self.WAY)
+        one.outbox.post(letter(), "email", [TO], RUN)
+        one.outbox.post(letter(), "slack", [OTHER], RUN)
+        assert {each.channel: each.state for each in one.deliver()} == {
+            "slack": DeliveryState.FAILED,
+            "email": DeliveryState.SENT,
+        }
+        assert slack.taken == []
+
+    def test_that_is_dead_too_is_tried_again_later(self, desk):
+        def refuse(recipient, message):
+            raise DeliveryError("no", permanent=False)
+
+        one = desk({"email": Line(refuse), "slack": Line(refuse)}, fallback=self.WAY)
+        one.outbox.post(letter(), "email", [TO], RUN)
+        one.deliver()
+        slack = Line()
+        later = desk({"email": Line(refuse), "slack": slack}, fallback=self.WAY, now=START + timedelta(minutes=2))
+        later.deliver()
+        assert len(slack.taken) == 1
+
+
+def test_where_order_matters_what_is_new_goes_after_what_has_waited(desk):
+    def busy(recipient, message):
+        raise DeliveryError("busy", permanent=False)
+
+    def posted(one, *slots):
+        for slot in slots:
+            one.outbox.post(letter(text=slot), "email", [TO], (f"run-{slot}", "shop", "health", slot))
+            one.now += timedelta(seconds=1)
+
+    first = desk(Line(busy, ordered=True))
+    posted(first, "one", "two")
+    assert len(first.deliver()) == 1, "the second does not overtake the first"
+    line = Line(ordered=True)
+    later = desk(line, START + timedelta(seconds=20))
+    posted(later, "three")
+    assert [each.slot for each in later.deliver()] == ["one", "two", "three"]
+    assert [b"two" in message for _, message in line.taken] == [False, True, False]
 
 
 class Steps:
     """Kills at the n-th step of posting and delivering, before or after what the step does."""
 
+    ordered = False
+
     def __init__(self, ledger, line, last):
         self.left = last
         self.ledger = ledger
         self.line = line
-        self.name = "email"
 
     def step(self, work):
         def stepped(*arguments):
@@ -198,12 +308,11 @@ class Steps:
 
 
 @pytest.mark.parametrize("last", range(1, 32))
-def test_killed_at_any_step_everybody_gets_the_mail_and_nobody_a_different_one(ledger, tmp_path, last):
+def test_killed_at_any_step_everybody_gets_the_mail_and_nobody_a_different_one(ledger, last):
     line = Line()
     steps = Steps(ledger, line, last)
     mortal = Outbox(
         steps,
-        tmp_path / "outbox",
         {"email": steps},
         clock=lambda: START,
         wait=lambda _: None,
@@ -211,17 +320,17 @@ def test_killed_at_any_step_everybody_gets_the_mail_and_nobody_a_different_one(l
     )
     try:
         mortal.post(letter(), "email", [TO, OTHER], RUN)
-        mortal.deliver()
+        mortal.deliver("shop")
         killed = False
     except Killed:
         killed = True
     # The next run of the slot, an hour later, over data that has changed meanwhile.
-    following = Desk(ledger, tmp_path, line, START + timedelta(hours=1))
+    following = Desk(ledger, line, START + timedelta(hours=1))
     following.outbox.post(letter(), "email", [TO, OTHER], ("run-2", *RUN[1:]))
-    following.outbox.deliver()
+    following.deliver()
     for recipient in (TO, OTHER):
         got = [message for to, message in line.taken if to == recipient]
         assert 1 <= len(got) <= 2
         assert len({message.replace(b"09:00", b"08:00") for message in got}) == 1
     assert killed or last > 20
-    assert list((tmp_path / "outbox").glob("*.eml")) == [] or killed
+    assert kept(ledger) == set()
