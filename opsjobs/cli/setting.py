@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 import uuid
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from opsjobs.system import System
 
 _FILE = "opsjobs.yml"
+_PIECES = re.compile(r"[/?&=:@#]+")
+_LONG = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +148,19 @@ def setting(file: Path | None, redactor: Redactor, *, profiles: bool = True) -> 
     read = config.read(found, os.environ, profiles=profiles) if found else config.DEFAULT
     base = found.parent.absolute() if found else Path.cwd()
     for secret in config.secrets(read):
-        redactor.add(secret)
+        hide(redactor, secret)
     return Setting(config=read, file=found, base=base, root=root(read.storage.root, base), redactor=redactor)
+
+
+def hide(redactor: Redactor, secret: str) -> None:
+    """Keep a secret out of everything that is said; of an address also each piece that may be what lets in."""
+    redactor.add(secret)
+    if "://" in secret:
+        rest = secret.partition("://")[2].partition("/")[2]
+        for piece in (rest, *_PIECES.split(secret)):
+            # A short word, or one with a dot, is the name of a service or a host.
+            if len(piece) >= _LONG and "." not in piece:
+                redactor.add(piece)
 
 
 def _places() -> Iterator[Path]:

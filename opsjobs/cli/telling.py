@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from opsjobs.cli.setting import now
+from opsjobs.cli.setting import hide, now
 from opsjobs.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from opsjobs.receivers import Reached, ReceiverSpec
     from opsjobs.system import System
 
-_LONG = 8
-"""A piece of an address that is shorter is a word, and not what lets in."""
-_PIECES = re.compile(r"[/?&=:@#]+")
 EMAIL = "email"
 """The channel of reports."""
 _NAMES = {"slack": "Slack", "pagerduty": "PagerDuty", "webhook": "the webhook", "alertmanager": "Alertmanager"}
@@ -114,11 +110,7 @@ def _channel(here: Setting, system_name: str, name: str, spec: ReceiverSpec, sys
 
 
 def _apprise(here: Setting, reached: Reached, where: str) -> Channel:
-    for secret in (reached.url, *_PIECES.split(reached.url)):
-        # Each piece may be a token; a short word, or one with a dot, is the name of a service or a host.
-        if len(secret) >= _LONG and "." not in secret:
-            here.redactor.add(secret)
-    here.redactor.add(reached.url)
+    hide(here.redactor, reached.url)
     try:
         from opsjobs.notify.apprise import AppriseChannel  # noqa: PLC0415 - only where the extra is installed
     except ModuleNotFoundError as error:
@@ -147,10 +139,7 @@ def _parted(here: Setting, url: str) -> tuple[str, str]:
     """The server of an address, which may be named, and the rest, which lets in and is named nowhere."""
     parts = urlsplit(url)
     rest = parts._replace(scheme="", netloc="", fragment="").geturl()
-    for secret in (rest, parts.path.strip("/"), *parts.path.split("/"), parts.query):
-        if len(secret) >= _LONG:
-            here.redactor.add(secret)
-    here.redactor.add(url)
+    hide(here.redactor, url)
     return f"{parts.scheme}://{parts.netloc}", rest
 
 

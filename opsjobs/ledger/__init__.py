@@ -213,9 +213,13 @@ class Ledger:
             _keep_messages(connection, instead)
 
     def undelivered(self, system: str) -> list[Delivery]:
-        """The deliveries of a system that nobody has got, the newest first."""
+        """The deliveries of a system that were tried and that nobody has got, the newest first.
+
+        One that was never tried is no news: whoever asks is about to send it.
+        """
         table = tables.deliveries
-        missing = sa.and_(table.c.system == system, table.c.state != DeliveryState.SENT.value)
+        tried = sa.and_(table.c.state != DeliveryState.SENT.value, table.c.attempts > 0)
+        missing = sa.and_(table.c.system == system, tried)
         return self._deliveries(sa.select(table).where(missing).order_by(table.c.created_at.desc(), table.c.id))
 
     def past(self, system: str, before: date, days: int) -> dict[str, dict[date, float]]:
