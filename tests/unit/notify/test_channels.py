@@ -44,13 +44,13 @@ def flip(name="component:api", status=Status.CRITICAL, change=Change.NEW, before
     return Flip(change=change, check=check, before=before, since=since, incident="one", words="new")
 
 
-def notice(*flips, going_on=None, incident=""):
+def notice(*flips, going_on=None, incident="", at=AT):
     flips = flips or (flip(),)
     return Notice(
         system="shop",
         title="Shop",
         zone=ZoneInfo("Europe/Rome"),
-        at=AT,
+        at=at,
         incident=incident,
         flips=flips,
         going_on=tuple(each for each in flips if not each.change.over) if going_on is None else going_on,
