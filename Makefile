@@ -14,7 +14,7 @@ NATIVE := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test golden bench lint types native servers clean \
-        monitoring-daily monitoring-health monitoring-start monitoring-stop
+        monitoring-costs monitoring-daily monitoring-health monitoring-start monitoring-stop
 
 help: ## List what one can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ monitoring-stop: $(VENV)/.installed ## End it; the same ARGS
 
 monitoring-health: $(VENV)/.installed ## Whether the configured systems are well now
 	@$(BIN)/opsjobs health $(ARGS)
+
+monitoring-costs: $(VENV)/.installed native ## What the last week cost, and why that changed
+	@$(BIN)/opsjobs costs $(ARGS)
 
 monitoring-daily: $(VENV)/.installed native ## The daily report of the configured systems
 	@$(BIN)/opsjobs daily $(ARGS)

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from opsjobs import receivers, system
 from opsjobs.declaration import Declared, did_you_mean, load
 from opsjobs.errors import ConfigError, Fault, UsageError
+from opsjobs.expenses import ExpensesSpec
 from opsjobs.log import MASK
 from opsjobs.receivers import MaintenanceSpec, PingSpec, ReceiverSpec
 from opsjobs.servers import (
@@ -131,7 +132,9 @@ class SystemConnection(Declared):
     """After which time what goes on is told again."""
     maintenance: tuple[MaintenanceSpec, ...] = ()
     """When nobody is told."""
-    pings: dict[Literal["daily", "weekly", "health"], PingSpec] = Field(default_factory=dict)
+    costs: ExpensesSpec = ExpensesSpec()
+    """The money that no metric knows: budget, fixed costs, rates, invoices."""
+    pings: dict[Literal["daily", "weekly", "health", "costs"], PingSpec] = Field(default_factory=dict)
     """By job: who raises the alarm when no run ends."""
 
 

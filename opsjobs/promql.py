@@ -177,3 +177,9 @@ def _open_brackets(text: str) -> Iterator[str]:
         elif waiting and token.group() == waiting[-1]:
             waiting.pop()
     yield from waiting
+
+
+def is_selector(query: str) -> bool:
+    """Whether a valid query only selects series, as they are and now."""
+    expression = promql_parser.parse(query)
+    return isinstance(expression, promql_parser.VectorSelector) and not expression.offset and not expression.at

@@ -10,6 +10,12 @@
     changes.py      what moved since the day before, in words
     bands.py        whether a value is what its weekday usually brings
     forecast.py     when something is full, with an interval
+    money.py        exact amounts, and parts that add up as they are written
+    prices.py       dated prices, fixed costs, rates
+    costs.py        lines of money, their sums, spikes, and how far they are known
+    drivers.py      why a cost changed
+    economics.py    what a user, a request and a month cost
+    outlay.py       what a month will have cost
     situation.py    all of that as one value
     growth.py       how far a database grew, and when it is full
     databases.py    what a database server says of itself -> rows and findings

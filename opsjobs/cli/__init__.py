@@ -1,6 +1,7 @@
 """The command line: one file for each noun, no logic. The only place that prints, reads the environment and the clock.
 
     daily.py     opsjobs daily             runs.py    opsjobs runs
+    costs.py     opsjobs costs
     config.py    opsjobs config            demo.py    opsjobs demo
     notify.py    opsjobs notify            system.py  opsjobs system
     health.py    opsjobs health            stack.py   opsjobs stack
@@ -29,6 +30,7 @@ import click
 from opsjobs import __version__
 from opsjobs.cli.checks import checks
 from opsjobs.cli.config import config
+from opsjobs.cli.costs import costs
 from opsjobs.cli.daily import daily
 from opsjobs.cli.demo import demo
 from opsjobs.cli.health import health
@@ -39,7 +41,7 @@ from opsjobs.cli.system import system
 from opsjobs.errors import ConfigError, Interrupted, OpsjobsError, UsageError
 from opsjobs.log import Redactor, configure
 
-COMMANDS = (daily, health, checks, runs, notify, system, stack, config, demo)
+COMMANDS = (daily, costs, health, checks, runs, notify, system, stack, config, demo)
 _REDACTOR = Redactor()
 
 
@@ -50,6 +52,7 @@ _REDACTOR = Redactor()
     \b
     Try it on a simulated system:   opsjobs demo
     Yesterday's report of yours:    opsjobs daily
+    What the last week cost:        opsjobs costs
     Whether it is well now:         opsjobs health
     """,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from opsjobs.errors import OpsjobsError, UsageError
 
 if TYPE_CHECKING:
     from opsjobs.analysis.growth import Memory
+    from opsjobs.analysis.prices import Expenses
     from opsjobs.ledger import Ledger
     from opsjobs.log import Redactor
     from opsjobs.runner import Finished
@@ -28,7 +30,7 @@ _REMEMBERED = 28
 """Days back from which values are compared with: four weeks of the same weekday."""
 _LONGEST_DAY = 25 * 3600
 _DAYS = 7
-_LAST = "last"
+LAST = "last"
 _WEEK = re.compile(r"(\d{4})-W(\d{2})")
 
 
@@ -71,33 +73,43 @@ def daily(
     """
     if day is not None and week is not None:
         raise UsageError("--date and --week exclude each other", advice="Give the one or the other.")
-    monday = None if week in (None, _LAST) else _monday(week)
+    monday = None if week in (None, LAST) else monday_of(week or "")
     here = setting(file, redactor)
+    asked, job = (day.date() if day else None, "daily") if week is None else (monday, "weekly")
+    names = here.config.chosen(name)
+    code = made(
+        here, names, lambda chosen: report_on(here, chosen, asked, out, send=not no_send, job=job), as_json=as_json
+    )
+    context.exit(code)
+
+
+def made(here: Setting, names: list[str], make: Callable[[str], Finished], *, as_json: bool) -> int:
+    """Make the reports of some systems and say what is in them; the exit code."""
     finished: list[Finished] = []
     failed: list[tuple[str, OpsjobsError]] = []
-    for chosen in here.config.chosen(name):
+    for chosen in names:
         try:
-            asked, job = (day.date() if day else None, "daily") if week is None else (monday, "weekly")
-            finished.append(report_on(here, chosen, asked, out, send=not no_send, job=job))
+            finished.append(make(chosen))
         except OpsjobsError as error:
-            if not as_json and len(here.config.chosen(name)) == 1:
+            if not as_json and len(names) == 1:
                 raise
             # One system that fails costs the others nothing.
             failed.append((chosen, error))
+    redact = here.redactor.redact
     if as_json:
-        failures = [{"system": chosen, "error": redactor.redact(fault.message)} for chosen, fault in failed]
+        failures = [{"system": chosen, "error": redact(fault.message)} for chosen, fault in failed]
         document = {"runs": [_document(one) for one in finished], "failed": failures}
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         for one in finished:
             tell(one)
     for chosen, fault in failed:
-        click.echo(f"{chosen}: {redactor.redact(fault.message)}\n{redactor.redact(fault.advice)}".rstrip(), err=True)
+        click.echo(f"{chosen}: {redact(fault.message)}\n{redact(fault.advice)}".rstrip(), err=True)
     partial = any(one.run.outcome.value == "partial" for one in finished)
-    context.exit(max([fault.exit_code for _, fault in failed], default=_PARTIAL if partial else 0))
+    return max([fault.exit_code for _, fault in failed], default=_PARTIAL if partial else 0)
 
 
-def _monday(week: str) -> date:
+def monday_of(week: str) -> date:
     """The first day of an ISO week. Raises `UsageError`."""
     form = _WEEK.fullmatch(week)
     try:
@@ -120,7 +132,7 @@ def report_on(
 ) -> Finished:
     """Run the job for one system of the setting; without a day, for the last that is over in the system's zone.
 
-    The weekly job reports on the week that the day is in.
+    The weekly job and that of costs report on the week that the day is in.
     """
     from opsjobs import config  # noqa: PLC0415 - slow to import
     from opsjobs.analysis import growth  # noqa: PLC0415 - as above
@@ -131,7 +143,7 @@ def report_on(
     connection = here.config.systems[name]
     system = config.profile(here.config, name, here.base)
     moment = now()
-    weeks = job == "weekly"
+    weeks = job in {"weekly", "costs"}
     if day is None:
         today = moment.astimezone(ZoneInfo(system.zone)).date()
         day = today - timedelta(days=today.weekday() + _DAYS if weeks else 1)
@@ -151,6 +163,7 @@ def report_on(
             running=running(planned(here, name), sources) if connection.drift else None,
             past=desk.ledger.past(name, day, _REMEMBERED),
             places=_places(here, name),
+            expenses=_expenses(here, name),
             memory=_memory(desk.ledger, name, day - timedelta(days=growth.REACH)),
         )
         return execute(job, work, desk, weekly.slot(day) if weeks else "")
@@ -160,6 +173,27 @@ def _places(here: Setting, name: str) -> dict[str, str]:
     connection = here.config.systems[name]
     servers = {"postgresql": connection.postgresql, "redis": connection.redis}
     return {kind: f"{server.host}:{server.port}" for kind, server in servers.items() if server}
+
+
+def _expenses(here: Setting, name: str) -> Expenses:
+    """What the configuration says of a system's money."""
+    from opsjobs import expenses  # noqa: PLC0415 - slow to import
+    from opsjobs.analysis.prices import Expenses, FixedCost, Price, PriceTable  # noqa: PLC0415 - as above
+
+    told, costs = here.config.systems[name].costs, here.profile(name).costs
+    own = costs.currency if costs else ""
+    return Expenses(
+        budget=told.budget,
+        fixed=tuple(
+            FixedCost(
+                name=each, monthly=spec.monthly, currency=spec.currency or own, since=spec.since, until=spec.until
+            )
+            for each, spec in told.fixed.items()
+        ),
+        rates=told.rates,
+        prices=PriceTable(tuple(Price(**dict(price)) for price in expenses.prices(told, here.base)) if costs else ()),
+        invoices=told.invoices,
+    )
 
 
 def _memory(ledger: Ledger, name: str, since: date) -> Memory:

@@ -12,6 +12,10 @@
     daily.py      the health and the business of one day, against their limits and their own past
     weekly.py     the seven days of a week on one page, each judged as its daily report does
     week.py       what was found out of those days, as the parts of their report
+    costs.py      what the system costs, why that changed, where the month is going
+    reckoning.py  what was found out of the money of a week, before it is said
+    bill.py       what is asked for the money of each day, and the lines that come of it
+    ledgers.py    what was found out about money, as the parts of a report
 
     inspection.py what a live Prometheus has of what a profile declares; no job of its own
     panels.py     whether the panels that are rendered have an answer; no job either
@@ -24,9 +28,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from opsjobs.jobs import daily, weekly
+from opsjobs.jobs import costs, daily, weekly
 from opsjobs.jobs.context import Context, Result
 
-JOBS: Mapping[str, Callable[[Context], Result]] = {"daily": daily.run, "weekly": weekly.run}
+JOBS: Mapping[str, Callable[[Context], Result]] = {
+    "daily": daily.run,
+    "weekly": weekly.run,
+    "costs": costs.run,
+}
 
 __all__ = ["JOBS", "Context", "Result"]

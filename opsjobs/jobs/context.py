@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from opsjobs.analysis.growth import Memory
+from opsjobs.analysis.prices import Expenses
 from opsjobs.http import Deadline
 from opsjobs.jobs.drift import Running
 from opsjobs.model import Delivery, IndicatorResult, Run, ServerValue, StatedForecast
@@ -46,6 +47,8 @@ class Context:
     """Where the databases are, by `postgresql` and `redis`: one that is elsewhere is another one."""
     memory: Memory = field(default_factory=Memory)
     """What databases said on earlier days, and the forecasts that were stated."""
+    expenses: Expenses = field(default_factory=Expenses)
+    """What the configuration says of money."""
     runs: Sequence[Run] = ()
     """The newest runs of the system's jobs."""
     undelivered: Sequence[Delivery] = ()

@@ -42,6 +42,7 @@ from opsjobs.report.document import (
     SloTable,
     StateRow,
     StateTable,
+    Table,
     WeekRow,
     WeekTable,
 )
@@ -125,7 +126,7 @@ def _block(block: Block, zone: tzinfo) -> Json:
     return _timeless(block)
 
 
-def _timeless(block: Changes | StateTable | SloTable | DayStrip | WeekTable) -> Json:
+def _timeless(block: Changes | StateTable | SloTable | DayStrip | WeekTable | Table) -> Json:
     """A block in which there are no times of day."""
     if isinstance(block, Changes):
         return {"kind": "changes", "changes": [_change(row) for row in block.rows]}
@@ -135,6 +136,9 @@ def _timeless(block: Changes | StateTable | SloTable | DayStrip | WeekTable) -> 
         return {"kind": "objectives", "objectives": [_objective(row) for row in block.rows]}
     if isinstance(block, DayStrip):
         return {"kind": "days", "days": [_day(day) for day in block.days]}
+    if isinstance(block, Table):
+        rows = [{"cells": list(row.cells), "status": row.status.name if row.status else None} for row in block.rows]
+        return {"kind": "table", "columns": list(block.columns), "rows": rows, "note": block.note}
     dates = [day.isoformat() for day in block.days]
     return {"kind": "week", "name": block.name, "days": dates, "rows": [_row(row) for row in block.rows]}
 

@@ -262,7 +262,39 @@ class WeekTable:
     """The heading of the last column; as above."""
 
 
-Block = IndicatorTable | ComponentTable | Charts | AlertTable | Changes | StateTable | SloTable | DayStrip | WeekTable
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TableRow:
+    """A row of words, the first of which is its heading."""
+
+    cells: tuple[str, ...]
+    status: Status | None = None
+    whole: bool = False
+    """Whether it is the sum of the others."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Words in rows and columns; all columns but the first hold numbers, and those of `words` words."""
+
+    columns: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+    words: tuple[int, ...] = ()
+    note: str = ""
+    """Below it."""
+
+
+Block = (
+    IndicatorTable
+    | ComponentTable
+    | Charts
+    | AlertTable
+    | Changes
+    | StateTable
+    | SloTable
+    | DayStrip
+    | WeekTable
+    | Table
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,6 +24,7 @@ from opsjobs.report.document import (
     Report,
     SloTable,
     StateTable,
+    Table,
     WeekRow,
     WeekTable,
 )
@@ -88,8 +89,10 @@ def environment() -> Environment:
     made.tests["objectives"] = lambda block: isinstance(block, SloTable)
     made.tests["days"] = lambda block: isinstance(block, DayStrip)
     made.tests["week"] = lambda block: isinstance(block, WeekTable)
+    made.tests["plain"] = lambda block: isinstance(block, Table)
     made.tests["charts"] = lambda block: isinstance(block, Charts)
     made.globals["OK"] = Status.OK
+    made.globals["LARGEST"] = hygiene.ROWS
     made.globals["NOT_JUDGED"] = filters.NOT_JUDGED
     return made
 

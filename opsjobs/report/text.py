@@ -30,6 +30,8 @@ from opsjobs.report.document import (
     SloTable,
     StateRow,
     StateTable,
+    Table,
+    TableRow,
     WeekRow,
     WeekTable,
 )
@@ -176,6 +178,16 @@ def _states(block: StateTable) -> list[str]:
 
     shown, hidden = hygiene.shortlist(block.rows, lambda row: row.status.rank)
     return ["", *_table(("What", "Value", "Status"), shown, cells, aside), *_more(hidden)]
+
+
+def _plain(block: Table) -> list[str]:
+    def cells(row: TableRow) -> tuple[str, ...]:
+        return row.cells
+
+    right = tuple(number for number in range(1, len(block.columns)) if number not in block.words)
+    shown = block.rows[: hygiene.ROWS]
+    note = ["", *_wrap(block.note, "")] if block.note else []
+    return ["", *_table(block.columns, shown, cells, right=right), *_more(len(block.rows) - len(shown)), *note]
 
 
 def _told(said: tuple[str, str]) -> str:
@@ -374,6 +386,7 @@ _BLOCKS: Mapping[type, Callable[[Any, str, Report, tzinfo], list[str]]] = Mappin
         AlertTable: lambda block, _title, report, zone: _alerts(block, report, zone),
         Changes: lambda block, *_: ["", *(line for row in block.rows for line in _change(row))],
         StateTable: lambda block, *_: _states(block),
+        Table: lambda block, *_: _plain(block),
         SloTable: lambda block, *_: _objectives(block),
         DayStrip: lambda block, *_: _days(block),
         WeekTable: lambda block, *_: _week(block),

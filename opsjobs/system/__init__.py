@@ -5,6 +5,7 @@
     objective.py    service level objectives
     alerting.py     alerts, channels, routes, hours and escalations
     dashboard.py    dashboards and their panels
+    cost.py         where money is spent and read, whom it serves, what it earns
     owners.py       whose a thing is, and where to read on
     families.py     metrics that many have (families.yml), for drafts
 
@@ -24,6 +25,7 @@ from pydantic import Field, model_validator
 from opsjobs.declaration import Declared, did_you_mean, load
 from opsjobs.errors import ConfigError
 from opsjobs.system.alerting import AlertSpec, ChannelSpec, EscalationSpec, HoursSpec, RouteSpec
+from opsjobs.system.cost import CostsSpec
 from opsjobs.system.dashboard import DashboardSpec
 from opsjobs.system.indicator import BreakdownSpec, DeclaredIndicator, Group, Indicator, Store
 from opsjobs.system.inventory import ComponentSpec, MetricSpec, StackSpec, TeamSpec
@@ -67,6 +69,8 @@ class System(Declared):
     """From top to bottom; an alert goes every way that fits."""
     escalations: tuple[EscalationSpec, ...] = ()
     stack: StackSpec = StackSpec()
+    costs: CostsSpec | None = None
+    """What it costs, and whom that serves."""
 
     @property
     def indicators(self) -> Iterator[DeclaredIndicator]:

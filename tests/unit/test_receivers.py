@@ -65,7 +65,7 @@ def test_what_is_good_has_no_faults(tmp_path, keys):
         ("{channels: {pagerduty: {key: '${KEY}'}}, fallback: pagerduty}", "fallback", "of the kind pagerduty"),
         ("renotify: soon", "renotify", "not a length of time"),
         ("pings: {health: {}}", "pings.health", "give url or url_file"),
-        ("pings: {costs: {url: '${URL}'}}", "pings.costs", ""),
+        ("pings: {dayly: {url: '${URL}'}}", "pings.dayly", ""),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(tmp_path, keys, path, message):

@@ -1,0 +1,180 @@
+"""What was spent: lines of money by day, item and member, their sums, and how far they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+
+from opsjobs.analysis import bands, drivers
+from opsjobs.analysis.money import NOTHING, exact, total
+from opsjobs.model import Gap
+
+Member = tuple[tuple[str, str], ...]
+"""The labels by which an item is told apart, with their values."""
+WHOLE = 0.99
+"""Share of a day for which a counter must have been seen for the day to be known in full."""
+
+
+def key(labels: Mapping[str, str], by: Sequence[str]) -> Member:
+    """Which member labels are of."""
+    return tuple((name, labels.get(name, "")) for name in by)
+
+
+def called(member: Member) -> str:
+    """A member in words."""
+    return " ".join(value for _, value in member if value) or "all"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """What one member of an item cost on a day, in the system's currency. What is not counted is None."""
+
+    item: str
+    day: date
+    member: Member
+    amount: Decimal | None
+    """None where nobody knows the price: the total is then at least the rest."""
+    reason: str = ""
+    """Why there is no amount."""
+    requests: float | None = None
+    failed: float | None = None
+    tokens: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spending:
+    """What was read of some days."""
+
+    lines: Sequence[Line]
+    seen: Mapping[tuple[str, date], float]
+    """For which share of each day the counter of an item was seen."""
+    traffic: Mapping[date, float] = field(default_factory=dict)
+    hits: Mapping[date, float] = field(default_factory=dict)
+    gaps: Sequence[Gap] = ()
+
+    def of(self, days: Iterable[date], item: str | None = None) -> list[Line]:
+        """The lines of some days, and of one item where it is named."""
+        wanted = set(days)
+        return [line for line in self.lines if line.day in wanted and item in (None, line.item)]
+
+    def known(self, day: date) -> bool:
+        """Whether every item was seen all day, and has its price."""
+        shares = [share for (_, on), share in self.seen.items() if on == day]
+        return bool(shares) and min(shares) >= WHOLE and all(line.amount is not None for line in self.of([day]))
+
+    def missing(self, days: Iterable[date]) -> list[date]:
+        """The days that are not known in full."""
+        return [day for day in days if not self.known(day)]
+
+    def by_day(self) -> dict[date, Decimal]:
+        """The cost of each day that is known in full."""
+        days = sorted({day for _, day in self.seen})
+        return {day: amount(self.of([day])) for day in days if self.known(day)}
+
+
+def amount(lines: Iterable[Line]) -> Decimal:
+    """The sum of what is known."""
+    return total(line.amount for line in lines if line.amount is not None)
+
+
+def unpriced(lines: Iterable[Line]) -> dict[str, float]:
+    """Tokens without a price, by reason."""
+    found: dict[str, float] = {}
+    for line in lines:
+        if line.amount is None:
+            found[line.reason] = found.get(line.reason, 0.0) + (line.tokens or 0.0)
+    return found
+
+
+def grouped(lines: Iterable[Line], by: Callable[[Line], Hashable]) -> dict[Hashable, list[Line]]:
+    """The lines by what a function says of them, the costliest group first."""
+    found: dict[Hashable, list[Line]] = {}
+    for line in lines:
+        found.setdefault(by(line), []).append(line)
+    return dict(sorted(found.items(), key=lambda pair: (-amount(pair[1]), str(pair[0]))))
+
+
+def span(spending: Spending, days: Sequence[date], item: str) -> drivers.Span:
+    """What an item did in some days, for its change to be told apart."""
+    cells = {
+        member: drivers.Cell(
+            cost=amount(lines),
+            requests=_counted(line.requests for line in lines),
+            tokens=_counted(line.tokens for line in lines),
+        )
+        for member, lines in grouped(spending.of(days, item), lambda line: line.member).items()
+    }
+    traffic = [spending.traffic.get(day) for day in days]
+    known = [each for each in traffic if each is not None]
+    return drivers.Span(cells=cells, traffic=sum(known) if known and len(known) == len(traffic) else None)
+
+
+def changed(spending: Spending, before: Sequence[date], now: Sequence[date]) -> dict[str, Decimal]:
+    """Why the cost changed from some days to others, over all items: the parts add up to the change."""
+    found: dict[str, Decimal] = {}
+    for item in dict.fromkeys(line.item for line in spending.of([*before, *now])):
+        for driver, part in drivers.parts(span(spending, before, item), span(spending, now, item)).items():
+            found[driver] = found.get(driver, NOTHING) + part
+    return {driver: found[driver] for driver in drivers.ORDER if driver in found}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spike:
+    """A day that cost half as much again as the day before, and more than its weekday does."""
+
+    day: date
+    cost: Decimal
+    before: Decimal
+    usual: float
+    """What that weekday usually costs."""
+    item: str
+    member: Member
+    """Who rose most."""
+    rise: Decimal
+    """By how much it rose."""
+
+
+RISE = Decimal("1.5")
+"""From which part of the day before on a day is a spike."""
+
+
+def spikes(spending: Spending, days: Iterable[date]) -> list[Spike]:
+    """The spikes among some days, the first first; none where the day before, or its weekday, is not known."""
+    by_day = spending.by_day()
+    history = {day: float(cost) for day, cost in by_day.items()}
+    found = []
+    for day in days:
+        yesterday = day - timedelta(days=1)
+        if day not in by_day or yesterday not in by_day or by_day[day] <= RISE * by_day[yesterday]:
+            continue
+        usual = bands.around(history, day)
+        if usual is not None and history[day] > usual.high:
+            found.append(_spike(spending, day, yesterday, usual.usual))
+    return found
+
+
+def _spike(spending: Spending, day: date, yesterday: date, usual: float) -> Spike:
+    now, before = spending.of([day]), spending.of([yesterday])
+    rises = {
+        (line.item, line.member): (line.amount or NOTHING)
+        - amount(each for each in before if (each.item, each.member) == (line.item, line.member))
+        for line in now
+    }
+    (item, member), rise = max(rises.items(), key=lambda pair: pair[1])
+    return Spike(day=day, cost=amount(now), before=amount(before), usual=usual, item=item, member=member, rise=rise)
+
+
+def wasted(lines: Iterable[Line]) -> Decimal | None:
+    """What was paid for requests that failed or were made again; None where they are not counted."""
+    counted = [line for line in lines if line.failed is not None and line.requests]
+    if not counted:
+        return None
+    shares = [exact(min(1.0, (line.failed or 0.0) / (line.requests or 1.0))) for line in counted]
+    return total(exact((line.amount or NOTHING) * share) for line, share in zip(counted, shares, strict=True))
+
+
+def _counted(values: Iterable[float | None]) -> float | None:
+    known = list(values)
+    return None if any(value is None for value in known) else sum(value or 0.0 for value in known)

@@ -1,0 +1,90 @@
+"""What opsjobs.yml says of money: a budget, fixed costs, rates, invoices, and prices of one's own."""
+
+from __future__ import annotations
+
+import importlib.resources
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from opsjobs.declaration import Declared, load, parse
+from opsjobs.system.cost import Currency, Kind, Money
+
+_MONTH = r"\d{4}-(0[1-9]|1[0-2])"
+
+
+def _amount(value: Any) -> Any:
+    # As it is written: a float has been through binary.
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+Amount = Annotated[Money, BeforeValidator(_amount)]
+
+
+class FixedCostSpec(Declared):
+    """What is paid each month, whatever happens: a server, Grafana Cloud, a tool for each of the staff."""
+
+    monthly: Amount
+    currency: Currency | None = None
+    """Default: that of the system's costs."""
+    since: date | None = None
+    until: date | None = None
+    """Its first and its last day."""
+
+
+class ExpensesSpec(Declared):
+    """The money of one system that no metric knows."""
+
+    budget: Amount | None = None
+    """For each calendar month, fixed costs included."""
+    fixed: dict[str, FixedCostSpec] = Field(default_factory=dict)
+    rates: dict[Currency, Amount] = Field(default_factory=dict)
+    """How much of the system's currency one of another is: USD: 0.86."""
+    prices: Path | None = None
+    """Prices of one's own, as in prices.yml, before those that ship."""
+    invoices: dict[Annotated[str, Field(pattern=f"^{_MONTH}$")], Amount] = Field(default_factory=dict)
+    """What was billed for what is read from counters, by month: 2026-10."""
+
+
+class PriceSpec(Declared):
+    """What tokens of a model cost from a day on."""
+
+    model: str
+    """As the metrics name it, or a pattern with *."""
+    since: date
+    currency: Currency
+    per_million: Annotated[dict[Kind, Amount], Field(min_length=1)]
+    source: str
+    """Where it stands."""
+    checked: date
+    """When somebody last looked."""
+
+
+class PricesSpec(Declared):
+    """A table of prices."""
+
+    prices: tuple[PriceSpec, ...]
+
+    @model_validator(mode="after")
+    def _once(self) -> PricesSpec:
+        seen = [(price.model, price.since) for price in self.prices]
+        twice = next((each for each in seen if seen.count(each) > 1), None)
+        if twice:
+            raise ValueError(f"{twice[0]} has two prices from {twice[1]} on")
+        return self
+
+
+def shipped() -> PricesSpec:
+    """The prices that ship."""
+    text = (importlib.resources.files("opsjobs") / "prices.yml").read_text("utf-8")
+    return parse(text, PricesSpec, name="prices.yml")
+
+
+def prices(spec: ExpensesSpec, base: Path) -> tuple[PriceSpec, ...]:
+    """One's own prices, then those that ship for models of which one's own say nothing. Raises `ConfigError`."""
+    own = load(base / spec.prices, PricesSpec).prices if spec.prices else ()
+    named = {price.model for price in own}
+    return (*own, *(price for price in shipped().prices if price.model not in named))

@@ -1,0 +1,299 @@
+"""The weekly costs: what the system costs, why that changed, and where the month is going."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from opsjobs.analysis import costs as spending_of
+from opsjobs.analysis import economics, outlay
+from opsjobs.analysis.costs import Spending
+from opsjobs.analysis.economics import MONTH, Economics
+from opsjobs.analysis.money import NOTHING, exact, total
+from opsjobs.errors import SourceError, UsageError
+from opsjobs.jobs import bill as bills
+from opsjobs.jobs import ledgers
+from opsjobs.jobs.context import Context, Result
+from opsjobs.jobs.reckoning import Told
+from opsjobs.jobs.weekly import slot
+from opsjobs.model import Answer, Evidence, Finding, Gap, Quality, Status, Window
+from opsjobs.report.document import Fact, Report
+from opsjobs.sources import Question, ask_all
+from opsjobs.system.cost import CostsSpec
+from opsjobs.words import percent, quantity
+
+_DAYS, _HISTORY = 7, 35
+"""Days of the week, and of all that is asked: four weeks of the same weekday before it."""
+_USERS = ("active_users", "paying_users", "revenue")
+
+
+def run(context: Context) -> Result:
+    """Read, compare and forecast the money of the week that `context.day` is in. Raises `UsageError`."""
+    costs = context.system.costs
+    if costs is None:
+        raise UsageError(
+            f"the profile of {context.system.title} says nothing of costs",
+            advice="Give it a section `costs`: docs/costs.md.",
+        )
+    week = _week(context)
+    zone = ZoneInfo(context.system.zone)
+    days = [*bills.before(week[0], _HISTORY - _DAYS), *week]
+    rules = bills.Rules(costs, context.expenses)
+    bill = bills.bill(rules, context.metrics, days, zone, context.deadline)
+    told = _told(context, costs, bill.spending, week)
+    report = _report(context, told, _window(week, zone), tuple(_evidence(context, costs, bill)))
+    return Result(report=report)
+
+
+def _week(context: Context) -> list[date]:
+    monday = context.day - timedelta(days=context.day.weekday())
+    week = [monday + timedelta(days=number) for number in range(_DAYS)]
+    if _window(week, ZoneInfo(context.system.zone)).end > context.now:
+        raise UsageError(
+            f"{slot(context.day)} is not over in {context.system.zone}",
+            advice="Money is told of whole weeks: give an earlier one, or `--week last`.",
+        )
+    return week
+
+
+def _window(days: Sequence[date], zone: ZoneInfo) -> Window:
+    return Window(start=Window.day(days[0], zone).start, end=Window.day(days[-1], zone).end)
+
+
+def _told(context: Context, costs: CostsSpec, spending: Spending, week: list[date]) -> Told:
+    expenses, after = context.expenses, week[-1] + timedelta(days=1)
+    fixed_gaps = [
+        Gap(
+            source=each.name,
+            reason=f"no rate from {each.currency} to {costs.currency}",
+            advice="Give it in costs.rates.",
+        )
+        for each in expenses.fixed
+        if expenses.converted(each.monthly, each.currency, costs.currency) is None
+    ]
+    history = {day: float(cost + _fixed(context, costs, [day])) for day, cost in spending.by_day().items()}
+    budget = None if expenses.budget is None else float(expenses.budget)
+    month = outlay.month(week[-1])
+    models = {
+        dict(line.member).get(_model(costs, line.item), "") for line in spending.of(week) if _model(costs, line.item)
+    }
+    return Told(
+        costs=costs,
+        zone=ZoneInfo(context.system.zone),
+        spending=spending,
+        week=week,
+        before=bills.before(week[0], _DAYS),
+        economics=_economics(context, costs, spending, week),
+        month=outlay.outlay(history, month, after, budget),
+        next_month=outlay.outlay(history, [after + timedelta(days=number) for number in range(MONTH)], after),
+        spikes=spending_of.spikes(spending, week),
+        fixed=_fixed(context, costs, week),
+        budget=expenses.budget,
+        stale=[
+            f"{price.model}: last looked up on {price.checked:%-d %B %Y}"
+            for price in expenses.prices.stale(models, week[-1])
+        ],
+        gaps=(*spending.gaps, *fixed_gaps),
+    )
+
+
+def _model(costs: CostsSpec, item: str) -> str:
+    spec = costs.items[item]
+    return spec.tokens.model if spec.tokens and not spec.spent else ""
+
+
+def _fixed(context: Context, costs: CostsSpec, days: Sequence[date]) -> Decimal:
+    """The fixed costs of some days."""
+    expenses = context.expenses
+    return total(
+        expenses.converted(each.on(day), each.currency, costs.currency) or NOTHING
+        for each in expenses.fixed
+        for day in days
+    )
+
+
+def _economics(context: Context, costs: CostsSpec, spending: Spending, week: Sequence[date]) -> Economics:
+    days = [week[-1] - timedelta(days=number) for number in range(MONTH)]
+    at = Window.day(week[-1], ZoneInfo(context.system.zone)).end
+    queries = {name: getattr(costs, name) for name in _USERS if getattr(costs, name)}
+    replies = ask_all(context.metrics, [Question(query=each, at=at) for each in queries.values()], context.deadline)
+    values = {name: _one(reply) for name, reply in zip(queries, replies, strict=True)}
+    revenue = values.get("revenue")
+    return Economics(
+        read=None if spending.missing(days) else spending_of.amount(spending.of(days)),
+        fixed=_fixed(context, costs, days),
+        active_users=values.get("active_users"),
+        paying_users=values.get("paying_users"),
+        revenue=None if revenue is None else exact(revenue),
+    )
+
+
+def _one(reply: Answer | SourceError) -> float | None:
+    if isinstance(reply, SourceError) or len(reply.series) != 1 or not reply.series[0].samples:
+        return None
+    return reply.series[0].samples[-1].value
+
+
+def _report(context: Context, told: Told, window: Window, evidence: tuple[Evidence, ...]) -> Report:
+    findings = tuple(sorted(_findings(context, told), key=lambda finding: -finding.status.rank))
+    gaps = (*told.gaps, *_missing(told))
+    return Report(
+        job="costs",
+        system=context.name,
+        system_title=context.system.title,
+        title="Weekly costs",
+        slot=slot(context.day),
+        window=window,
+        zone=context.system.zone,
+        status=Status.worst([Status.OK, *(finding.status for finding in findings)]),
+        complete=not gaps,
+        verdict=_verdict(told),
+        tally=tuple(_tally(told)),
+        findings=findings,
+        sections=tuple(ledgers.sections(told)),
+        gaps=gaps,
+        evidence=evidence,
+    )
+
+
+def _verdict(told: Told) -> str:
+    currency = told.costs.currency
+    if not told.spending.of(told.week):
+        fixed = f" beyond its fixed costs of {quantity(float(told.fixed), currency)}" if told.fixed else ""
+        return (
+            f"The week cost nothing{fixed}: no counter moved." if told.whole else "It is not known what the week cost."
+        )
+    least = "" if told.whole else "at least "
+    said = f"The week cost {least}{quantity(float(told.read + told.fixed), currency)}"
+    before = spending_of.amount(told.spending.of(told.before))
+    if told.change is not None and before:
+        ratio = told.change / before
+        way = "more" if ratio > 0 else "less"
+        said += f", {percent(float(abs(ratio)))} {way} than the week before" if ratio else ", as the week before"
+    each = told.economics.each_active
+    if each is not None:
+        said += f"; an active user costs {quantity(float(each), currency)} a month"
+    return f"{said}."
+
+
+def _tally(told: Told) -> Iterator[Fact]:
+    currency = told.costs.currency
+    each = told.economics.each_active
+    status, _ = economics.judged(each, told.costs)
+    target = f" (target {quantity(float(told.costs.target), currency)})" if told.costs.target is not None else ""
+    said = "not known" if each is None else f"{quantity(float(each), currency)}{target}"
+    if told.costs.active_users:
+        yield Fact(name="Cost for each active user and month", value=said, status=status)
+    least = "" if told.whole else "at least "
+    yield Fact(name="The week in total", value=f"{least}{quantity(float(told.read + told.fixed), currency)}")
+    yield Fact(name="Change since the week before", value=ledgers.moved(told))
+    yield Fact(name="Forecast for the month", value=ledgers.forecast_in_short(told), status=_month_status(told))
+
+
+def _month_status(told: Told) -> Status | None:
+    if told.month is None or told.budget is None:
+        return None
+    if told.month.low > told.budget:
+        return Status.CRITICAL
+    return Status.WARNING if told.month.expected > told.budget else Status.OK
+
+
+def _findings(context: Context, told: Told) -> Iterator[Finding]:
+    owners = context.owners
+    team, runbook = owners.team(told.costs.team), owners.runbook(told.costs.runbook)
+    for finding in _found(told):
+        yield replace(finding, team=team, runbook=runbook)
+
+
+def _found(told: Told) -> Iterator[Finding]:
+    costs = told.costs
+    each = told.economics.each_active
+    status, limit = economics.judged(each, costs)
+    if each is not None and limit:
+        above = quantity(float(getattr(costs, limit)), costs.currency)
+        yield Finding(
+            subject="costs:user",
+            status=status,
+            title=f"Cost for each active user: {quantity(float(each), costs.currency)}, above {above} ({limit})",
+            detail=f"over the last {MONTH} days",
+        )
+    if told.month and told.budget is not None and told.month.expected > told.budget:
+        crossed = f"; used up on {told.month.crossed:%-d %B}" if told.month.crossed else ""
+        yield Finding(
+            subject="costs:budget",
+            status=_month_status(told) or Status.WARNING,
+            title=f"The month will cost more than its budget of {quantity(float(told.budget), costs.currency)}",
+            detail=f"{ledgers.forecast(told)}{crossed}",
+        )
+    for spike in told.spikes:
+        yield Finding(
+            subject=f"costs:spike:{spike.day}",
+            status=Status.WARNING,
+            title=f"{spike.day:%A} cost {quantity(float(spike.cost), costs.currency)}",
+            detail=ledgers.spike(told, spike),
+        )
+    for reason, tokens in spending_of.unpriced(told.spending.of(told.week)).items():
+        yield Finding(
+            subject=f"costs:unpriced:{reason}",
+            status=Status.UNKNOWN,
+            title=f"Costs are not known: {reason}",
+            detail=f"{quantity(round(tokens), 'count')} tokens of the week are in no total",
+            advice="Add the price to a table of your own (costs.prices), or the rate to costs.rates.",
+        )
+    for price in told.stale:
+        yield Finding(
+            subject=f"costs:stale:{price}",
+            status=Status.WARNING,
+            title="A price may be out of date",
+            detail=price,
+            advice="See whether it still holds, and write the day into the table of prices.",
+        )
+
+
+def _missing(told: Told) -> Iterator[Gap]:
+    """The days of the week that are not known in full."""
+    days = [
+        day
+        for day in told.week
+        if any(share < spending_of.WHOLE for (_, on), share in told.spending.seen.items() if on == day)
+    ]
+    if days:
+        named = ", ".join(f"{day:%A} ({percent(_share(told, day))} seen)" for day in days)
+        reason = f"not known in full: {named}. The total is at least what was seen; nothing is compared or advised."
+        yield Gap(source="Days", reason=reason)
+
+
+def _share(told: Told, day: date) -> float:
+    return min(share for (_, on), share in told.spending.seen.items() if on == day)
+
+
+def _evidence(context: Context, costs: CostsSpec, bill: bills.Bill) -> Iterator[Evidence]:
+    """Each query once, as it was asked for the last day."""
+    last: dict[tuple[str, str], tuple[bills.Asked, Answer | SourceError]] = {}
+    for asked, reply in bill.asked:
+        last[asked.item, asked.what] = asked, reply
+    for (item, what), (asked, reply) in last.items():
+        failed = isinstance(reply, SourceError)
+        title = costs.items[item].title if item else "Traffic"
+        window = asked.question.window
+        yield Evidence(
+            subject=f"cost:{item or 'system'}:{what}",
+            title=f"{title}: {what}",
+            source=context.metrics.name,
+            query=asked.question.query,
+            method="increase over the day" if asked.day else "seen in each five minutes",
+            quality=_quality(reply),
+            start=window.start if window else None,
+            end=asked.question.at,
+            step=asked.question.step,
+            reason=str(reply) if failed else "",
+        )
+
+
+def _quality(reply: Answer | SourceError) -> Quality:
+    if isinstance(reply, SourceError):
+        return Quality.ERROR
+    return Quality.OK if reply.series else Quality.EMPTY

@@ -1,0 +1,256 @@
+"""What was found out about money, as the parts of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from opsjobs.analysis import costs as spending_of
+from opsjobs.analysis import drivers
+from opsjobs.analysis.costs import Line, Spike, called
+from opsjobs.analysis.economics import MONTH
+from opsjobs.analysis.money import CENT, NOTHING, total, written
+from opsjobs.jobs.reckoning import Told
+from opsjobs.model import Sample, Window
+from opsjobs.report.document import Chart, Charts, Section, Table, TableRow
+from opsjobs.report.document import Line as Curve
+from opsjobs.words import NO_DATA, change, percent, quantity, scale
+
+_THOUSAND = 1000
+_ABOUT = {
+    drivers.VOLUME: "more or fewer requests of users",
+    drivers.CACHE: "more or fewer of them reached a provider",
+    drivers.MIX: "dearer or cheaper models and providers",
+    drivers.TOKENS: "longer or shorter requests and answers",
+    drivers.PRICE: "what a token cost",
+    drivers.REQUEST: "what a request cost; tokens are not counted",
+    drivers.RATE: "what the traffic cost; requests are not counted by member",
+    drivers.WHOLE: "nothing is counted beside the cost",
+}
+
+
+def sections(told: Told) -> Iterator[Section]:
+    """The parts of the report, the most important first."""
+    yield Section(id="spent", title="What it cost", blocks=(_spent(told),))
+    yield Section(id="days", title="Day by day", blocks=(_days(told), Charts(charts=(_chart(told),))))
+    yield Section(id="economics", title="For each user and request", blocks=(_economics(told),))
+    why = _why(told)
+    note = "" if why else "Nothing can be compared: one of the two weeks is not known in full."
+    yield Section(id="why", title="Why it changed", note=note, blocks=(why,) if why else ())
+    yield Section(id="forecast", title="Where it is going", blocks=(_outlook(told),))
+
+
+def _money(amount: Decimal | float | None, told: Told) -> str:
+    return NO_DATA if amount is None else quantity(float(amount), told.costs.currency)
+
+
+def exact_money(amount: Decimal, currency: str) -> str:
+    """An amount with its cents, whatever its size: rows of it add up for whoever adds."""
+    return scale(1, currency).write(amount.quantize(CENT), 2)
+
+
+def _spent(told: Told) -> Table:
+    """Every member of every item, and the fixed costs; they add up to the total as they are written."""
+    lines = told.spending.of(told.week)
+    groups = spending_of.grouped(lines, lambda line: (line.item, line.member))
+    before = spending_of.grouped(told.spending.of(told.before), lambda line: (line.item, line.member))
+    parts = [spending_of.amount(group) for group in groups.values()]
+    shown = written([*parts, told.fixed])
+    rows = []
+    for (named, group), amount in zip(groups.items(), shown[:-1], strict=True):
+        was = spending_of.amount(before.get(named, ())) if told.comparable else None
+        rows.append(TableRow(cells=(_name(told, group), *_row(told, group, amount), _moved(told, group, was))))
+    rows.append(TableRow(cells=("Fixed costs", exact_money(shown[-1], told.costs.currency), "", "", "", "")))
+    whole = "In total" if told.whole else "In total, at least"
+    rows.append(
+        TableRow(cells=(whole, exact_money(total(shown), told.costs.currency), "", "", "", moved(told)), whole=True)
+    )
+    return Table(
+        columns=("What", "Cost", "Requests", "Of 1,000 requests", "Tokens", "Since the week before"), rows=tuple(rows)
+    )
+
+
+def _name(told: Told, group: Sequence[Line]) -> str:
+    title = told.costs.items[group[0].item].title
+    return f"{title}: {called(group[0].member)}" if group[0].member else title
+
+
+def _row(told: Told, group: Sequence[Line], amount: Decimal) -> tuple[str, str, str, str]:
+    known = all(line.amount is not None for line in group)
+    requests = _sum(line.requests for line in group)
+    tokens = _sum(line.tokens for line in group)
+    each = float(spending_of.amount(group)) / requests * _THOUSAND if requests and known else None
+    return (
+        exact_money(amount, told.costs.currency) if known else group[0].reason or NO_DATA,
+        "" if requests is None else quantity(round(requests), "count"),
+        "" if each is None else quantity(each, told.costs.currency),
+        "" if tokens is None else quantity(round(tokens), "count"),
+    )
+
+
+def _sum(values: Iterator[float | None]) -> float | None:
+    known = list(values)
+    return None if any(value is None for value in known) else sum(value or 0.0 for value in known)
+
+
+def _moved(told: Told, group: Sequence[Line], was: Decimal | None) -> str:
+    if was is None:
+        return NO_DATA
+    return change(float(spending_of.amount(group)), float(was), told.costs.currency)
+
+
+def moved(told: Told) -> str:
+    """How far the cost of the week moved, in words."""
+    if told.change is None:
+        return "no baseline"
+    before = spending_of.amount(told.spending.of(told.before))
+    said = change(float(told.read), float(before), told.costs.currency)
+    return f"{said} ({percent(float(abs(told.change) / before))})" if before and told.change else said
+
+
+def _days(told: Told) -> Table:
+    rows = []
+    costs = [spending_of.amount(told.spending.of([day])) for day in told.week]
+    for day, amount, before in zip(told.week, written(costs), told.before, strict=True):
+        known = told.spending.known(day)
+        was = told.spending.by_day().get(before)
+        cells = (
+            f"{day:%A} {day.day} {day:%B}",
+            f"{'' if known else 'at least '}{exact_money(amount, told.costs.currency)}",
+            change(float(amount), float(was), told.costs.currency) if known and was is not None else NO_DATA,
+            next((spike_words(told, each) for each in told.spikes if each.day == day), ""),
+        )
+        rows.append(TableRow(cells=cells))
+    return Table(columns=("Day", "Read from counters", "Since a week before", "Remark"), rows=tuple(rows), words=(3,))
+
+
+def _chart(told: Told) -> Chart:
+    """The cost of each day that is known; a hole where one is not."""
+    by_day = told.spending.by_day()
+    days = sorted({day for _, day in told.spending.seen})
+    samples = tuple(
+        Sample(
+            datetime(day.year, day.month, day.day, 12, tzinfo=told.zone).timestamp(),
+            float(by_day[day]) if day in by_day else None,
+        )
+        for day in days
+    )
+    return Chart(
+        title="Cost of each day, read from counters",
+        unit=told.costs.currency,
+        window=Window(start=Window.day(days[0], told.zone).start, end=Window.day(days[-1], told.zone).end),
+        lines=(Curve(name="Cost", samples=samples, emphasis=True),),
+        summary=f"{len(by_day)} of {len(days)} days are known in full",
+    )
+
+
+def _economics(told: Told) -> Table:
+    found, lines = told.economics, told.spending.of(told.week)
+    requests = _sum(line.requests for line in lines)
+    each = float(told.read) / requests * _THOUSAND if requests and told.whole else None
+    wasted = spending_of.wasted(lines)
+    lost = "not counted" if wasted is None else _money(wasted, told)
+    rate = NO_DATA if each is None else quantity(each, told.costs.currency)
+    margin = percent(float(found.margin)) if found.margin is not None else NO_DATA
+    rows = [
+        ("For each active user and month", _money(found.each_active, told), f"the last {MONTH} days, no fixed costs"),
+        ("The same with fixed costs", _money(found.each_active_with_fixed, told), ""),
+        ("For each paying user and month", _money(found.each_paying, told), "fixed costs included"),
+        ("For 1,000 requests to providers", rate, "the week"),
+        ("Paid for what failed or was made again", lost, "the week"),
+        ("Answered from the cache", percent(_cached(told)), "the week, of all requests of users"),
+        ("Revenue of a month", _money(found.revenue, told), ""),
+        ("Margin", margin, "what is left of it when all costs are paid"),
+    ]
+    return Table(columns=("What", "Value", "Of"), rows=tuple(TableRow(cells=row) for row in rows), words=(2,))
+
+
+def _cached(told: Told) -> float | None:
+    traffic = [told.spending.traffic[day] for day in told.week if day in told.spending.traffic]
+    hits = [told.spending.hits[day] for day in told.week if day in told.spending.hits]
+    counted = len(traffic) == len(hits) == len(told.week) and sum(traffic) > 0
+    return sum(hits) / sum(traffic) if counted else None
+
+
+def _why(told: Told) -> Table | None:
+    """What each driver added; the rows add up to the change as they are written."""
+    if told.change is None:
+        return None
+    parts = spending_of.changed(told.spending, told.before, told.week)
+    shown = written([*parts.values()])
+    currency = told.costs.currency
+    rows = [
+        TableRow(cells=(driver.capitalize(), _signed(amount, currency), _ABOUT[driver]))
+        for driver, amount in zip(parts, shown, strict=True)
+    ]
+    rows.append(TableRow(cells=("In total", _signed(total(shown), currency), ""), whole=True))
+    note = "Logarithmic mean Divisia index: the parts add up to the change, whatever their order."
+    return Table(columns=("Driver", "Added", "That is"), rows=tuple(rows), words=(2,), note=note)
+
+
+def _signed(amount: Decimal, currency: str) -> str:
+    sign = "+" if amount > 0 else "\N{MINUS SIGN}" if amount < 0 else ""
+    return f"{sign}{exact_money(abs(amount), currency)}"
+
+
+def spike(told: Told, found: Spike) -> str:
+    """Why a day is a spike, in words."""
+    rise = found.cost - found.before
+    share = percent(float(found.rise / rise)) if rise > NOTHING else ""
+    who = (
+        f"{told.costs.items[found.item].title}: {called(found.member)}"
+        if found.member
+        else told.costs.items[found.item].title
+    )
+    return (
+        f"{_money(found.before, told)} the day before, usually {_money(found.usual, told)} on that weekday; "
+        f"{share} of the rise is {who}"
+    )
+
+
+def spike_words(told: Told, found: Spike) -> str:
+    """A spike in the row of its day."""
+    return f"spike: {spike(told, found)}"
+
+
+def forecast(told: Told) -> str:
+    """What the month is expected to cost, with its interval, in words."""
+    if told.month is None:
+        return "not enough data"
+    said = f"{_money(told.month.expected, told)} ({_money(told.month.low, told)} to {_money(told.month.high, told)})"
+    return f"{said} of {_money(told.budget, told)}" if told.budget is not None else said
+
+
+def forecast_in_short(told: Told) -> str:
+    """The same without its interval."""
+    if told.month is None:
+        return "not enough data"
+    return _money(told.month.expected, told) + (f" of {_money(told.budget, told)}" if told.budget is not None else "")
+
+
+def _outlook(told: Told) -> Table:
+    rows = []
+    for name, found in (("This calendar month", told.month), (f"The next {MONTH} days", told.next_month)):
+        if found is None:
+            rows.append(TableRow(cells=(name, "not enough data", "", "", "")))
+            continue
+        crossed = (
+            f"{found.crossed:%A, %-d %B}"
+            if found.crossed
+            else ("not" if told.budget is not None and found is told.month else "")
+        )
+        cells = (
+            name,
+            _money(found.expected, told),
+            f"{_money(found.low, told)} to {_money(found.high, told)}",
+            f"{found.days} days to come",
+            crossed,
+        )
+        rows.append(TableRow(cells=cells))
+    return Table(
+        columns=("Span", "Expected", "Four times of five within", "Of it", "Budget used up on"),
+        rows=tuple(rows),
+        words=(3, 4),
+        note="Fixed costs included. The weekday's pattern of four weeks at the level of the last two.",
+    )

@@ -1,0 +1,59 @@
+"""What was found out about the money of a week, before it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, tzinfo
+from decimal import Decimal
+
+from opsjobs.analysis import costs as spending_of
+from opsjobs.analysis.costs import Spending, Spike
+from opsjobs.analysis.economics import Economics
+from opsjobs.analysis.outlay import Outlay
+from opsjobs.model import Gap
+from opsjobs.system.cost import CostsSpec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """Everything that was found out, before it is said."""
+
+    costs: CostsSpec
+    zone: tzinfo
+    spending: Spending
+    week: Sequence[date]
+    before: Sequence[date]
+    economics: Economics
+    month: Outlay | None
+    next_month: Outlay | None
+    """Of the calendar month, and of the 30 days after the week."""
+    spikes: Sequence[Spike]
+    fixed: Decimal
+    """Of the week."""
+    budget: Decimal | None
+    stale: Sequence[str]
+    """Prices in use that nobody has looked at for long, in words."""
+    gaps: tuple[Gap, ...]
+
+    @property
+    def read(self) -> Decimal:
+        """What was read for the week."""
+        return spending_of.amount(self.spending.of(self.week))
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the week is known."""
+        return not self.spending.missing(self.week)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the week and the one before can be held against each other."""
+        return self.whole and not self.spending.missing(self.before)
+
+    @property
+    def change(self) -> Decimal | None:
+        """How far the cost that was read moved since the week before."""
+        if not self.comparable:
+            return None
+        return self.read - spending_of.amount(self.spending.of(self.before))

@@ -1,0 +1,325 @@
+"""Weekly costs on a real Prometheus: what is planted is found, to the amount and by its cause."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from opsjobs.analysis.drivers import CACHE, MIX, PRICE, TOKENS, VOLUME
+from opsjobs.analysis.prices import Expenses, FixedCost, Price, PriceTable
+from opsjobs.declaration import parse
+from opsjobs.errors import UsageError
+from opsjobs.http import Deadline
+from opsjobs.jobs import Context, costs
+from opsjobs.model import Status, Window
+from opsjobs.report.document import Table
+from opsjobs.sources.prometheus import Prometheus
+from opsjobs.system import System
+from opsjobs.vocabulary import names
+from tests.conftest import connection, prometheus_with
+
+pytestmark = pytest.mark.xdist_group("costs")
+ROME = ZoneInfo("Europe/Rome")
+MONDAY = date(2026, 11, 9)
+WEEK = [MONDAY + timedelta(days=number) for number in range(7)]
+STEP = 300
+PRICES = {"large": {"input": 3e-6, "output": 12e-6}, "small": {"input": 2e-7, "output": 8e-7}}
+PATTERN = (1.0, 1.1, 1.2, 1.1, 1.0, 0.5, 0.4)
+
+PROFILE = """
+title: Shop
+zone: Europe/Rome
+teams: {finance: {contact: finance@example.com}}
+components: {api: {title: API, up: up, team: finance}}
+metrics:
+  llm_cost_eur_total: {type: counter, component: api}
+  llm_requests_total: {type: counter, component: api}
+  llm_tokens_total: {type: counter, component: api}
+  requests_total: {type: counter, component: api}
+  cache_hits_total: {type: counter, component: api}
+  users: {type: gauge, component: api}
+groups:
+  g: {title: G, team: finance, indicators: {users: {title: Users, query: sum(users), unit: count, healthy: above}}}
+costs:
+  currency: EUR
+  team: finance
+  target: 0.50
+  critical: 2.50
+  active_users: max(users)
+  traffic: requests_total
+  cache_hits: cache_hits_total
+  items:
+    llm:
+      title: LLM
+      spent: llm_cost_eur_total
+      by: [model]
+      requests: llm_requests_total
+      failed: llm_requests_total{status="failed"}
+      tokens: {counter: llm_tokens_total}
+"""
+BY_TOKENS = PROFILE.replace("      spent: llm_cost_eur_total\n", "")
+
+
+@dataclass(frozen=True)
+class Day:
+    """What a day was like."""
+
+    traffic: float = 20_000.0
+    hit: float = 0.8
+    large: float = 0.3
+    tokens: float = 1000.0
+    """Of a request: three quarters of them input."""
+    price: float = 1.0
+    model: str = "large"
+    """What the dear model is called."""
+
+
+def costs_of(day, weekday=0):
+    """What a day costs by model, exactly as it is put into the counters."""
+    reached = day.traffic * PATTERN[weekday] * (1 - day.hit)
+    found = {}
+    for model, share in (("large", day.large), ("small", 1 - day.large)):
+        price = PRICES[model]["input"] * 0.75 + PRICES[model]["output"] * 0.25
+        found[model] = reached * share * day.tokens * price * day.price
+    return found
+
+
+def history(days):
+    """Counters every five minutes; `days` by date, of each so many weeks of usual ones before it."""
+    first = MONDAY - timedelta(days=29)
+    series = {}
+    totals = {}
+
+    def add(name, time, amount):
+        totals[name] = totals.get(name, 0.0) + amount
+        series.setdefault(name, []).append((time, totals[name]))
+
+    day = first
+    while day <= WEEK[-1]:
+        window, like = Window.day(day, ROME), days.get(day, Day())
+        start, steps = int(window.start.timestamp()), int(window.seconds) // STEP
+        traffic = like.traffic * PATTERN[day.weekday()] / steps
+        reached = traffic * (1 - like.hit)
+        for number in range(1, steps + 1):
+            time = start + number * STEP
+            add("requests_total", time, traffic)
+            add("cache_hits_total", time, traffic * like.hit)
+            series.setdefault("users", []).append((time, 1000.0))
+            for model, share in (("large", like.large), ("small", 1 - like.large)):
+                name = like.model if model == "large" else model
+                count = reached * share
+                for status, part in (("failed", 0.02), ("succeeded", 0.98)):
+                    add(f'llm_requests_total{{model="{name}",status="{status}"}}', time, count * part)
+                for kind, part in (("input", 0.75), ("output", 0.25)):
+                    add(f'llm_tokens_total{{model="{name}",kind="{kind}"}}', time, count * like.tokens * part)
+                cost = costs_of(like, day.weekday())[model] / steps
+                add(f'llm_cost_eur_total{{model="{name}"}}', time, cost)
+        day += timedelta(days=1)
+    return series
+
+
+def in_the_week(like):
+    return dict.fromkeys(WEEK, like)
+
+
+@pytest.fixture
+def told(binaries, tmp_path):
+    """What the report of the week says about a history."""
+
+    def report(series, profile=PROFILE, expenses=None, week=MONDAY):
+        with prometheus_with(binaries, tmp_path / "prometheus", series) as server:
+            with Prometheus(connection(server.url)) as metrics:
+                context = Context(
+                    name="shop",
+                    system=parse(profile, System, context=names, name="shop.yml"),
+                    metrics=metrics,
+                    day=week,
+                    now=Window.day(WEEK[-1], ROME).end + timedelta(hours=9),
+                    deadline=Deadline(60),
+                    expenses=expenses or Expenses(),
+                )
+                return costs.run(context).report
+
+    return report
+
+
+def table(report, section):
+    (found,) = [part for part in report.sections if part.id == section]
+    return next((block for block in found.blocks if isinstance(block, Table)), None)
+
+
+def amounts(report, section, column=1):
+    """The amounts of a table, by its first column."""
+    return {row.cells[0]: money(row.cells[column]) for row in table(report, section).rows}
+
+
+def money(text):
+    digits = text.replace("\N{MINUS SIGN}", "-").replace("€", "").replace(",", "").replace("+", "")
+    return Decimal(digits) if digits else Decimal(0)
+
+
+def week_of(like):
+    return sum(sum(costs_of(like, number).values()) for number in range(7))
+
+
+def test_a_quiet_week_is_as_the_one_before_and_asks_nothing_of_anybody(told):
+    report = told(history({}), expenses=Expenses(budget=Decimal(1000)))
+    assert (report.status, report.complete, report.findings) == (Status.OK, True, ())
+    assert report.verdict.startswith("The week cost €") and ", as the week before;" in report.verdict
+    spent = amounts(report, "spent")
+    assert spent["In total"] == sum(amount for name, amount in spent.items() if name != "In total")
+    assert abs(spent["In total"] - Decimal(week_of(Day()))) < Decimal("0.01")
+    assert set(amounts(report, "why").values()) == {Decimal("0.00")}
+    facts = {fact.name: fact.value for fact in report.tally}
+    month = sum(sum(costs_of(Day(), (MONDAY + timedelta(days=number)).weekday()).values()) for number in range(-8, 22))
+    assert facts["Forecast for the month"] == f"€{month:.2f} of €1,000"
+
+
+@pytest.mark.parametrize(
+    ("like", "driver"),
+    [
+        (Day(traffic=30_000.0), VOLUME),
+        (Day(hit=0.6), CACHE),
+        (Day(large=0.6), MIX),
+        (Day(large=0.3, model="larger"), MIX),
+        (Day(tokens=1600.0), TOKENS),
+        (Day(price=0.7), PRICE),
+    ],
+    ids=["volume", "cold cache", "mix shift", "new model", "token leak", "price change"],
+)
+def test_what_was_planted_is_the_cause_that_is_told_to_the_cent(told, like, driver):
+    report = told(history(in_the_week(like)))
+    planted = Decimal(week_of(like) - week_of(Day()))
+    why = amounts(report, "why")
+    assert abs(why["In total"] - planted) < Decimal("0.02")
+    others = {name: part for name, part in why.items() if name not in {driver.capitalize(), "In total"}}
+    assert abs(why[driver.capitalize()] - planted) < Decimal("0.03")
+    assert all(abs(part) <= Decimal("0.02") for part in others.values()), others
+    assert sum(others.values()) + why[driver.capitalize()] == why["In total"]
+
+
+def test_a_day_that_costs_too_much_is_dated_and_attributed(told):
+    report = told(history({WEEK[2]: Day(tokens=4000.0)}))
+    (spike,) = [each for each in report.findings if each.subject.startswith("costs:spike")]
+    assert spike.subject == f"costs:spike:{WEEK[2]}"
+    assert spike.title.startswith("Wednesday cost €") and "LLM: large" in spike.detail
+    assert spike.team.contact == "finance@example.com"
+
+
+def test_two_days_that_nobody_saw_are_no_days_without_cost(told):
+    series = history({})
+    gone = [Window.day(day, ROME) for day in WEEK[3:5]]
+    holed = {
+        name: [(time, value) for time, value in samples if not any(window.holds(time) for window in gone)]
+        for name, samples in series.items()
+    }
+    report = told(holed)
+    assert not report.complete
+    assert report.verdict.startswith("The week cost at least €")
+    assert "Thursday" in report.gaps[0].reason and "Friday" in report.gaps[0].reason
+    assert table(report, "why") is None, "nothing is compared with half a week"
+    facts = {fact.name: fact.value for fact in report.tally}
+    assert facts["Change since the week before"] == "no baseline"
+    assert facts["The week in total"].startswith("at least ")
+    # A forecast takes such days for days like others.
+    assert facts["Forecast for the month"].startswith("€")
+
+
+def test_a_process_that_began_anew_costs_what_it_costs(told):
+    series = history({})
+    at = Window.day(WEEK[2], ROME).start.timestamp() + 10 * STEP
+    restarted = {
+        name: samples
+        if name == "users"
+        else [(time, value if time <= at else value - dict(samples)[at]) for time, value in samples]
+        for name, samples in ((name, samples) for name, samples in series.items())
+    }
+    report = told(restarted)
+    # What a counter had gained when it was first seen again is known; what was lost at its end is a step of 288.
+    assert abs(amounts(report, "spent")["In total"] - Decimal(week_of(Day()))) < Decimal("0.02")
+
+
+def test_a_pair_of_servers_that_saw_the_same_counts_once(told):
+    doubled = {}
+    for name, samples in history({}).items():
+        for replica in "ab":
+            label = f'prometheus_replica="{replica}"'
+            named = name.replace("{", f"{{{label},") if "{" in name else f"{name}{{{label}}}"
+            doubled[named] = samples
+    report = told(doubled)
+    assert abs(amounts(report, "spent")["In total"] - Decimal(week_of(Day()))) < Decimal("0.01")
+    assert set(amounts(report, "why").values()) == {Decimal("0.00")}
+
+
+def prices(*models):
+    found = [
+        Price(
+            model=model,
+            since=date(2026, 1, 1),
+            currency="USD",
+            per_million={kind: Decimal(str(price)) * 1_000_000 for kind, price in PRICES[model].items()},
+            source="contract",
+            checked=WEEK[-1],
+        )
+        for model in models
+    ]
+    return PriceTable(tuple(found))
+
+
+def test_tokens_cost_what_the_table_says_in_the_systems_currency(told):
+    money_of = Expenses(prices=prices("large", "small"), rates={"USD": Decimal("0.5")})
+    report = told(history({}), profile=BY_TOKENS, expenses=money_of)
+    assert abs(amounts(report, "spent")["In total"] - Decimal(week_of(Day()) / 2)) < Decimal("0.01")
+    assert report.complete and report.status is Status.OK
+
+
+def test_a_model_without_a_price_is_never_free(told):
+    money_of = Expenses(prices=prices("small"), rates={"USD": Decimal(1)})
+    report = told(history({}), profile=BY_TOKENS, expenses=money_of)
+    (unpriced,) = [each for each in report.findings if each.subject.startswith("costs:unpriced")]
+    assert report.status is Status.UNKNOWN and "tokens of large" in unpriced.title
+    assert report.verdict.startswith("The week cost at least €")
+    assert table(report, "why") is None
+
+
+def test_a_currency_without_a_rate_is_in_no_total(told):
+    report = told(history({}), profile=BY_TOKENS, expenses=Expenses(prices=prices("large", "small")))
+    assert any("no rate from USD to EUR" in each.title for each in report.findings)
+
+
+def test_fixed_costs_and_the_budget_count(told):
+    money_of = Expenses(
+        budget=Decimal(100),
+        fixed=(FixedCost(name="server", monthly=Decimal(300), currency="EUR"),),
+    )
+    report = told(history({}), expenses=money_of)
+    assert amounts(report, "spent")["Fixed costs"] == Decimal("70.00")
+    (budget,) = [each for each in report.findings if each.subject == "costs:budget"]
+    assert budget.status is Status.CRITICAL and "used up on" in budget.detail
+
+
+def test_the_cost_of_a_user_is_held_against_its_target(told):
+    report = told(history({date.fromordinal(MONDAY.toordinal() - 40): Day()} | in_the_week(Day(tokens=9000.0))))
+    (user,) = [each for each in report.findings if each.subject == "costs:user"]
+    assert user.status is Status.WARNING and "above €0.50 (target)" in user.title
+
+
+def test_an_idle_week_says_so(told):
+    days = [MONDAY + timedelta(days=number) for number in range(-29, 7)]
+    report = told(history(dict.fromkeys(days, Day(traffic=0.0))))
+    facts = {fact.name: fact.value for fact in report.tally}
+    assert report.verdict == "The week cost nothing: no counter moved."
+    assert report.findings == () and facts["Forecast for the month"] == "not enough data"
+
+
+def test_a_prometheus_that_has_nothing_is_no_week_without_cost(told):
+    report = told({"up": [(Window.day(WEEK[0], ROME).start.timestamp(), 1.0)]})
+    assert report.verdict == "It is not known what the week cost."
+    assert not report.complete
+
+
+def test_a_week_that_is_not_over_is_not_told(told):
+    with pytest.raises(UsageError, match="is not over"):
+        told(history({}), week=MONDAY + timedelta(days=7))
