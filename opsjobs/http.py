@@ -232,7 +232,7 @@ class Http:
             return self._unreachable(f"no connection within {_CONNECT_SECONDS:g} s")
         if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
             return self._timed_out()
-        if isinstance(error, requests.exceptions.SSLError):
+        if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
             return SourceError(
                 f"{self._who}: its TLS certificate was not accepted: {self._reason(error)}",
                 advice=f"Set {self.connection.key}.ca_file to the authority that signed it, or correct its url.",

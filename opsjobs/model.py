@@ -350,6 +350,11 @@ class CheckResult:
     dashboard: str = ""
     runbook: str = ""
 
+    @property
+    def severity(self) -> str:
+        """How urgent it is: what is not known as a warning; that nearly nothing is known, as critical."""
+        return "critical" if self.status is Status.CRITICAL or self.id == BLIND else "warning"
+
 
 BLIND = "monitoring"
 """The check that stands for all when most are unknown at once."""
@@ -366,6 +371,8 @@ class Told:
     incident: str
     """Under which name the receiver knows it; what is told of it together for the first time shares one."""
     flapping: bool = False
+    run: str = ""
+    """The run that told it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -389,6 +396,8 @@ class CheckState:
     """A digest of what it is held against: with another one it is another check."""
     told: Mapping[str, Told] = field(default_factory=dict)
     """By receiver."""
+    listed: bool = True
+    """Whether anything was found of it at the last look; not remembered."""
 
     @property
     def bad(self) -> bool:
@@ -464,8 +473,15 @@ class Notice:
 
     @property
     def status(self) -> Status:
-        """The worst of what goes on for the receiver."""
-        return Status.worst(flip.check.status for flip in self.going_on)
+        """The worst of what goes on for the receiver, and of what has only eased."""
+        eased = (flip for flip in self.flips if flip.change is Change.EASED)
+        return Status.worst([Status.OK, *(flip.check.status for flip in (*self.going_on, *eased))])
+
+    @property
+    def news(self) -> Status:
+        """The worst of what is new; what is over is well."""
+        new = (flip.check.status for flip in self.flips if flip.change is not Change.ENDED)
+        return Status.worst([Status.OK, *new])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

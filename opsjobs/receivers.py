@@ -20,7 +20,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from opsjobs.declaration import Declared, did_you_mean
 from opsjobs.errors import ConfigError
-from opsjobs.servers import Address, Secret, Url, not_in_clear, secret
+from opsjobs.servers import Address, Secret, Url, address, not_in_clear, secret
 from opsjobs.system import System
 from opsjobs.system.alerting import WEEK, ChannelSpec, Weekday
 from opsjobs.vocabulary import Length, Zone
@@ -90,6 +90,8 @@ TELLING = ("email", "slack", "webhook", "apprise")
 
 def _moment(value: Any) -> Any:
     if isinstance(value, datetime):
+        if value.tzinfo:
+            raise ValueError("its zone is a key of its own: zone")
         value = value.strftime(_MOMENT)
     if isinstance(value, str) and _CLOCK.fullmatch(value):
         return value
@@ -123,6 +125,8 @@ class MaintenanceSpec(Declared):
             raise ValueError("give 22:00 and 23:00 with days, or 2026-11-21 22:00 and 2026-11-21 23:00 without")
         if not self.days and self.since >= self.until:
             raise ValueError("it ends before it begins")
+        if self.since == "24:00":
+            raise ValueError("a day begins at 00:00")
         if self.days and self.since == self.until:
             raise ValueError("it has no length; a whole day is from 00:00 until 24:00")
         return self
@@ -181,12 +185,16 @@ def reached(name: str, spec: ReceiverSpec, system: System, base: Path, where: st
     url = secret(spec.url, spec.url_file, base) or (declared.url if declared and of == "webhook" else "")
     if of in {"slack", "webhook"}:
         _is_address(url, where, in_clear=of == "webhook" and not (spec.token or spec.token_file))
-    return Reached(
+    found = Reached(
         kind=of,
         url=url,
         key=secret(spec.key, spec.key_file, base),
         token=secret(spec.token, spec.token_file, base),
     )
+    for key in ({"url", "key"} & set(NEEDED.get(of, ()))) | ({"key"} if spec.key or spec.key_file else set()):
+        if not getattr(found, key):
+            raise ConfigError(f"{where}.{key}: it is empty", advice="Give the variable or the file a value.")
+    return found
 
 
 def ping_url(spec: PingSpec, base: Path, where: str) -> str:
@@ -198,6 +206,8 @@ def ping_url(spec: PingSpec, base: Path, where: str) -> str:
 
 def _is_address(url: str, where: str, *, in_clear: bool) -> None:
     parts = urlsplit(url)
+    if parts.username or parts.password:
+        raise ConfigError(f"{where}.url: a name and a password do not belong into it", advice="Use its token or path.")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         # What it is instead may be a secret.
         raise ConfigError(f"{where}.url: it is no address", advice="It begins with https://.")
@@ -243,12 +253,26 @@ def _faults(
     if name == "email" and of != "email":
         yield ".kind", "'email' is the channel of reports: give this one another name"
     yield from _keys(of, spec, declared)
+    if of == "email":
+        yield from _addresses(spec, declared, system)
     if of == "email" and not mail:
         yield "", "delivery.email says nothing of how mail is sent"
     if of == "alertmanager" and not alertmanager:
         yield "", "it needs `alertmanager` of the system: where it is"
     if spec.severities and any(name in route.channels for route in system.routes):
         yield ".severities", "routes of the profile lead to it and say them"
+
+
+def _addresses(spec: ReceiverSpec, declared: ChannelSpec | None, system: System) -> Iterator[tuple[str, str]]:
+    """What of the profile is written to by mail and is no address."""
+    named = {"to": () if spec.to else declared.to if declared else ()}
+    named |= {f"the contact of {name}": (team.contact,) for name, team in system.teams.items() if "@" in team.contact}
+    for what, found in named.items():
+        for each in found:
+            try:
+                address(each)
+            except ValueError as error:
+                yield "", f"{what} in the profile: '{each}' {error}"
 
 
 def _keys(of: Kind, spec: ReceiverSpec, declared: ChannelSpec | None) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -19,7 +19,17 @@ from opsjobs.jobs import JOBS, Context
 from opsjobs.jobs.health import Health
 from opsjobs.ledger import Ledger, lock
 from opsjobs.log import Redactor
-from opsjobs.model import Acknowledgement, CheckState, Delivery, DeliveryState, Notice, Outcome, Run, Status
+from opsjobs.model import (
+    Acknowledgement,
+    CheckResult,
+    CheckState,
+    Delivery,
+    DeliveryState,
+    Notice,
+    Outcome,
+    Run,
+    Status,
+)
 from opsjobs.notify import Witness, flips
 from opsjobs.notify.outbox import Outbox, Way, identity
 from opsjobs.notify.routing import Receiver
@@ -83,6 +93,8 @@ class Known:
     undelivered: Sequence[Delivery]
     states: Mapping[str, CheckState]
     acknowledged: Mapping[str, Acknowledgement]
+    refused: Collection[tuple[str, str]] = ()
+    """Receivers and runs whose message was given up."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,8 +130,13 @@ def examine(name: str, slot: str, desk: Desk, look: Callable[[Known], Health], a
             undelivered=desk.ledger.undelivered(name),
             states=desk.ledger.states(name),
             acknowledged=desk.ledger.acknowledged(name),
+            refused=desk.ledger.refused(name, run.job),
         )
-        health = look(known)
+        health = _cleaned(look(known), desk.redactor.redact)
+        for check, said in known.acknowledged.items():
+            if (state := health.states.get(check)) and state.status.rank > said.status.rank:
+                # They knew of less.
+                desk.ledger.withdraw(name, check)
         deliveries = _told(desk, run, health, known, audience)
         unsent = _unsent(deliveries)
         unknown = any(each.status is Status.UNKNOWN for each in health.checks)
@@ -136,6 +153,15 @@ def examine(name: str, slot: str, desk: Desk, look: Callable[[Known], Health], a
     return Examined(run=ended, health=health, known=known, deliveries=deliveries)
 
 
+def _cleaned(health: Health, redact: Callable[[str], str]) -> Health:
+    """The same without what sources may repeat of secrets: it goes to people."""
+
+    def clean(check: CheckResult) -> CheckResult:
+        return replace(check, title=redact(check.title), text=redact(check.text), advice=redact(check.advice))
+
+    return replace(health, checks=tuple(map(clean, health.checks)), told=tuple(map(clean, health.told)))
+
+
 def _told(desk: Desk, run: Run, health: Health, known: Known, audience: Audience) -> tuple[Delivery, ...]:
     """Write down how the checks are and what is to be told of them, then send what is due."""
     if desk.outbox is None:
@@ -148,6 +174,8 @@ def _told(desk: Desk, run: Run, health: Health, known: Known, audience: Audience
             Way(channel=receiver.channel, recipient=receiver.recipient),
             (run.id, run.system, run.job, run.slot),
             identity(run.system, run.job, run.slot, f"{receiver.key}\0{said.incident}\0{run.id}"),
+            # A repetition of what goes on is no news to anybody else.
+            replaceable=bool(said.flips),
         )
         for receiver, said in notices
     ]
@@ -167,7 +195,11 @@ def news(
         zone=audience.zone,
         at=health.at,
         incident=f"{run.slot}.{run.id[:8]}",
+        run=run.id,
         told=health.bad,
+        results=health.checks,
+        causes=health.causes,
+        failed=known.refused,
         states=health.states,
         acknowledged=known.acknowledged,
         in_maintenance=audience.in_maintenance,

@@ -65,16 +65,17 @@ def not_in_clear(url: str, what: str) -> None:
         raise ValueError(f"{what} is not sent in clear: use https, except to this machine")
 
 
-def _address(value: str) -> str:
-    name, address = parseaddr(value)
-    local, _, domain = address.partition("@")
+def address(value: str) -> str:
+    """One plain mail address. Raises `ValueError`."""
+    name, plain_address = parseaddr(value)
+    local, _, domain = plain_address.partition("@")
     plain = value.isascii() and value.isprintable() and not set(value) & set(",;")
-    if name or not (local and domain) or address != value or not plain:
+    if name or not (local and domain) or plain_address != value or not plain:
         raise ValueError("must be one mail address such as alerts@example.com")
     return value
 
 
-Address = Annotated[str, AfterValidator(_address)]
+Address = Annotated[str, AfterValidator(address)]
 Secret = Annotated[SecretStr, BeforeValidator(_not_inline), AfterValidator(_secret_line)]
 Header = Annotated[SecretStr, AfterValidator(_secret_line)]
 Url = Annotated[str, AfterValidator(_url)]

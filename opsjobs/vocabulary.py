@@ -26,6 +26,7 @@ _TARGET = re.compile(r"[^\s:/]+:\d{1,5}")
 _BUILT_IN = {"up", "ALERTS", "ALERTS_FOR_STATE", "scrape_samples_scraped", "scrape_duration_seconds"}
 _REFERRED = ("teams", "components", "dashboards", "slos", "alerts", "channels", "hours")
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_LONGEST_CHANNEL = 50
 _RESERVED = {"nobody", "grafana-admin", "postgres-exporter", "redis-exporter"}
 _PARTS = ("_bucket", "_sum", "_count")
 
@@ -139,8 +140,9 @@ def _declared(kind: str, name: str, info: ValidationInfo) -> None:
 
 def _channel(value: str) -> str:
     # Names become names of files, receivers and secrets.
-    if not _KEY.fullmatch(value) or value in _RESERVED:
-        raise ValueError(f"'{value}' is no name for a channel: small letters, digits, - and _, and none that is taken")
+    if not _KEY.fullmatch(value) or value in _RESERVED or len(value) > _LONGEST_CHANNEL:
+        message = "small letters, digits, - and _, 50 at most, and none that is taken"
+        raise ValueError(f"'{value}' is no name for a channel: {message}")
     return value
 
 

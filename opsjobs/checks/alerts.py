@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
 
-from opsjobs.analysis.alerts import FIRING, STEP
+from opsjobs.analysis.alerts import STEP
 from opsjobs.checks.check import Around, Check, Found, Inquiry, Reply
 from opsjobs.errors import SourceError
 from opsjobs.model import CheckResult, Passed, Series, Status, Window
@@ -18,12 +18,14 @@ from opsjobs.words import clock
 
 _SEVERITY = {"critical": Status.CRITICAL, "warning": Status.WARNING, "info": Status.OK}
 _SLACK = 1.5
+_FIRING = 'max by (alertname, severity, team, job) (ALERTS{alertstate="firing"})'
+"""As the daily report asks, and of which job, by which the component is known that it is about."""
 
 
 def checks(around: Around) -> Iterator[Check]:
     """One for all alerts of Prometheus: each that fires is a result of its own."""
     window = Window(start=around.since, end=around.now)
-    question = Question(query=FIRING, at=around.now, window=window, step=STEP)
+    question = Question(query=_FIRING, at=around.now, window=window, step=STEP)
     yield Inquiry(questions=(question,), judge=partial(_judge, around))
 
 

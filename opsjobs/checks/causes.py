@@ -13,20 +13,24 @@ _FEW = 3
 """Of fewer checks it cannot be said that most are unknown."""
 
 
-def rolled_up(results: Sequence[CheckResult], monitoring: Team, runbook: str) -> tuple[CheckResult, ...]:
-    """The results that are told, the worst first; what is well stands at the end."""
+def rolled_up(
+    results: Sequence[CheckResult], monitoring: Team, runbook: str
+) -> tuple[tuple[CheckResult, ...], dict[str, str]]:
+    """The results that are told, the worst first, what is well at the end; and by which of them the others are told."""
     blind = _blind(results, monitoring, runbook)
     known = {each.id: each for each in results if not (blind and each.status is Status.UNKNOWN)}
     explained: dict[str, list[str]] = {}
+    by = {each.id: BLIND for each in results if blind and each.status is Status.UNKNOWN}
     told = [blind] if blind else []
     for each in known.values():
         cause = _cause(each, known)
         if cause:
             explained.setdefault(cause, []).append(each.title)
+            by[each.id] = cause
         else:
             told.append(each)
     made = [replace(each, explains=(*each.explains, *explained.get(each.id, ()))) for each in told]
-    return tuple(sorted(made, key=lambda each: -each.status.rank))
+    return tuple(sorted(made, key=lambda each: -each.status.rank)), by
 
 
 def _cause(result: CheckResult, known: Mapping[str, CheckResult]) -> str:

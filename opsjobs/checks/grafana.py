@@ -24,7 +24,8 @@ def checks(around: Around) -> Iterator[Check]:
 
 
 def _ask(around: Around, grafana: Dashboards, deadline: Deadline) -> Iterable[Found]:
-    for name, title, status, text, advice in _rows(grafana.facts(deadline)):
+    facts = grafana.facts(deadline)
+    for name, title, status, text, advice in (*_rows(facts), *_silent(around, facts)):
         yield CheckResult(
             id=f"grafana:{name}",
             title=f"{grafana.name}: {title}",
@@ -35,6 +36,15 @@ def _ask(around: Around, grafana: Dashboards, deadline: Deadline) -> Iterable[Fo
             team=around.owners.monitoring,
             runbook=around.owners.of_server("grafana")[1],
         )
+
+
+def _silent(around: Around, facts: GrafanaFacts) -> Iterator[tuple[str, str, Status, str, str]]:
+    """Data sources that were bad and are not listed any more: that does not make them well."""
+    for check, state in around.states.items() if facts.sources is None else ():
+        if state.bad and check.startswith("grafana:source:"):
+            name = check.removeprefix("grafana:")
+            text = "it was bad, and Grafana does not list its data sources now"
+            yield name, f"data {name.replace(':', ' ', 1)}", Status.UNKNOWN, text, ""
 
 
 def _rows(facts: GrafanaFacts) -> Iterator[tuple[str, str, Status, str, str]]:

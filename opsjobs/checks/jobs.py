@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from functools import partial
 
 from opsjobs.analysis import runs
@@ -11,6 +12,7 @@ from opsjobs.http import Deadline
 from opsjobs.model import CheckResult, Window
 
 _SECONDS = 5
+_REACH = timedelta(days=60)
 
 
 def checks(around: Around) -> Iterator[Check]:
@@ -19,8 +21,10 @@ def checks(around: Around) -> Iterator[Check]:
 
 
 def _ask(around: Around, _: Deadline) -> Iterable[Found]:
-    window = Window(start=around.since, end=around.now)
-    judged = runs.evaluate(around.runs, around.undelivered, window, around.zone, team=around.owners.monitoring)
+    # A job is as its last run was, however long ago.
+    last = {run.job: run for run in sorted(around.runs, key=lambda run: run.started_at) if run.finished_at}
+    window = Window(start=around.now - _REACH, end=around.now)
+    judged = runs.evaluate(list(last.values()), around.undelivered, window, around.zone, team=around.owners.monitoring)
     for finding in judged.findings:
         yield CheckResult(
             id=finding.subject,

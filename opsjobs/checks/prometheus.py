@@ -132,10 +132,21 @@ def _rows(around: Around, facts: PrometheusFacts) -> Iterator[Row]:
         yield from _rules(around, facts)
     if facts.targets is not None:
         yield _targets(around, facts)
+    yield from _silent(around, facts)
     if facts.series is not None:
         named = ", ".join(f"{name} {quantity(count, 'count')}" for name, count in facts.largest[:_NAMED])
         text = f"{quantity(facts.series, 'count')} series in memory" + (f"; most of them: {named}" if named else "")
         yield Row("series", "series", Status.OK, text, "", float(facts.series))
+
+
+def _silent(around: Around, facts: PrometheusFacts) -> Iterator[Row]:
+    """What was bad and is not said any more: that does not make it well."""
+    parts = {"config": facts.reloaded, "storage": facts.corruptions, "rules": facts.rules, "evaluation": facts.rules}
+    for name, said in parts.items():
+        before = around.states.get(f"prometheus:{name}")
+        if said is None and before and before.bad:
+            title = before.title.partition(": ")[2] or name
+            yield Row(name, title, Status.UNKNOWN, "it was bad, and Prometheus does not say how it is now")
 
 
 def _reloaded(around: Around, facts: PrometheusFacts) -> Row:

@@ -26,7 +26,7 @@ def config() -> None:
 def check(redactor: Redactor, *, file: Path | None) -> None:
     """Check the configuration and its profiles, and name every fault at once."""
     from opsjobs import config as operator  # noqa: PLC0415 - slow to import
-    from opsjobs.cli.telling import channels, witnesses  # noqa: PLC0415 - as above
+    from opsjobs.cli.telling import channels, unheard, witnesses  # noqa: PLC0415 - as above
 
     here = setting(file, redactor)
     for name in here.config.systems:
@@ -41,6 +41,8 @@ def check(redactor: Redactor, *, file: Path | None) -> None:
         channels(here, name)
         with witnesses(here, name):
             pass
+        for line in unheard(here, name):
+            click.echo(line)
     click.echo(f"{here.file or 'The defaults'}: no faults.")
 
 

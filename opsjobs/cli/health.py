@@ -15,7 +15,7 @@ import click
 from opsjobs.cli.marks import heading, shape
 from opsjobs.cli.setting import Setting, configured, now, say, setting
 from opsjobs.cli.sources import opened
-from opsjobs.cli.telling import receivers
+from opsjobs.cli.telling import receivers, unheard
 from opsjobs.errors import OpsjobsError, UsageError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def health(
         click.echo(redactor.redact("\n".join(_plugin(looked, failed))))
     else:
         for chosen, found in looked.items():
-            for line in _told(here, chosen, found, every=every):
+            for line in (*_told(here, chosen, found, every=every), *(f"  {each}" for each in unheard(here, chosen))):
                 click.echo(redactor.redact(line))
     context.exit(_worst(looked, failed).value)
 

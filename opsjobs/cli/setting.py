@@ -8,11 +8,12 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import click
 
@@ -100,7 +101,8 @@ class Setting:
         from opsjobs.cli import telling  # noqa: PLC0415 - slow to import
         from opsjobs.runner import Desk  # noqa: PLC0415 - as above
 
-        with self.ledger() as ledger, telling.witnesses(self, name) as witnesses:
+        told = telling.witnesses(self, name) if send else nullcontext(())
+        with self.ledger() as ledger, told as witnesses:
             yield Desk(
                 ledger=ledger,
                 locks=self.root / "locks",
@@ -157,9 +159,12 @@ def hide(redactor: Redactor, secret: str) -> None:
     redactor.add(secret)
     if "://" in secret:
         rest = secret.partition("://")[2].partition("/")[2]
-        for piece in (rest, *_PIECES.split(secret)):
-            # A short word, or one with a dot, is the name of a service or a host.
-            if len(piece) >= _LONG and "." not in piece:
+        path, _, query = rest.partition("?")
+        values = [value for _, value in parse_qsl(query)]
+        # A word is no secret: `services`, `webhooks`, the name of a host.
+        pieces = [piece for piece in _PIECES.split(secret) if "." not in piece and any(map(str.isdigit, piece))]
+        for piece in (rest, path, *values, *pieces):
+            if len(piece) >= _LONG:
                 redactor.add(piece)
 
 

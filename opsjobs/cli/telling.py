@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from opsjobs.receivers import Reached, ReceiverSpec
     from opsjobs.system import System
 
+_PATIENCE = 120
+"""Seconds for which another process may be sending."""
 EMAIL = "email"
 """The channel of reports."""
 _NAMES = {"slack": "Slack", "pagerduty": "PagerDuty", "webhook": "the webhook", "alertmanager": "Alertmanager"}
@@ -151,6 +153,8 @@ def receivers(here: Setting, name: str) -> list[Receiver]:
     system = here.profile(name)
     zone = ZoneInfo(system.zone)
     found: list[Receiver] = []
+    # Of several channels of mail the first writes to the teams.
+    teams = system
     for channel, spec in here.config.systems[name].channels.items():
         of, declared = kind(channel, spec, system), system.channels.get(channel)
         default = ("critical",) if of == "pagerduty" else ("warning", "critical")
@@ -159,8 +163,9 @@ def receivers(here: Setting, name: str) -> list[Receiver]:
             everything = spec.to or (declared.to if declared else ())
             found += [
                 Receiver(channel=channel, recipient=address, ways=own, zone=zone)
-                for address, own in contacts(system, leading, everything).items()
+                for address, own in contacts(teams, leading, everything).items()
             ]
+            teams = system.model_copy(update={"teams": {}})
             continue
         found.append(
             Receiver(
@@ -187,12 +192,21 @@ def fallback(here: Setting, name: str) -> Way | None:
 
 def outbox(here: Setting, name: str, ledger: Ledger) -> Outbox | None:
     """By which a system's messages are sent; None where no channel is configured."""
-    from opsjobs.notify.outbox import Outbox  # noqa: PLC0415 - slow to import
+    from opsjobs.ledger import lock  # noqa: PLC0415 - slow to import
+    from opsjobs.notify.outbox import Outbox  # noqa: PLC0415 - as above
 
     known = channels(here, name)
     if not known:
         return None
-    return Outbox(ledger, known, fallback=fallback(here, name), clock=now, wait=time.sleep, redact=here.redactor.redact)
+    return Outbox(
+        ledger,
+        known,
+        fallback=fallback(here, name),
+        clock=now,
+        wait=time.sleep,
+        redact=here.redactor.redact,
+        alone=lambda system: lock.waited(here.root / "locks", system, "outbox", _PATIENCE),
+    )
 
 
 @contextmanager
@@ -240,3 +254,17 @@ def sentry(here: Setting) -> SentryWitness | None:
     return SentryWitness(
         dsn, environment=told.environment, release=f"opsjobs@{__version__}", redact=here.redactor.redact
     )
+
+
+def unheard(here: Setting, name: str) -> list[str]:
+    """What nobody would be told of, in words; nothing where no channel is used at all."""
+    reached = receivers(here, name)
+    teams = here.profile(name).teams
+    said = []
+    for severity in ("critical", "warning") if reached else ():
+        ways = [way for each in reached for way in each.ways if severity in way.severities]
+        lost = [team for team in teams if not any(not way.teams or team in way.teams for way in ways)]
+        if lost:
+            whose = "" if len(lost) == len(teams) else f" of {', '.join(lost)}"
+            said.append(f"{name}: nobody is told of what is {severity}{whose}: no channel of opsjobs.yml takes it")
+    return said

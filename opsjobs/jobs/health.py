@@ -26,6 +26,8 @@ class Health:
     """What happened after this is told, also when it is over."""
     checks: tuple[CheckResult, ...]
     """Every check, as it was found."""
+    causes: Mapping[str, str]
+    """By which other check each is told that is not told by itself."""
     told: tuple[CheckResult, ...]
     """One for each cause, the worst first; what is well stands at the end."""
     states: Mapping[str, CheckState]
@@ -62,11 +64,12 @@ def look(around: Around, deadline: Deadline, again: Callable[[], datetime | None
     results = _results(found)
     passed = sorted((each for each in found if isinstance(each, Passed)), key=lambda each: each.end, reverse=True)
     _, runbook = around.owners.of_server("prometheus")
-    told = causes.rolled_up(results, around.owners.monitoring, runbook)
+    told, explained = causes.rolled_up(results, around.owners.monitoring, runbook)
     return Health(
         at=around.now,
         since=around.since,
         checks=results,
+        causes=explained,
         told=told,
         states=states.carried_on(around.states, [*results, *told], around.now, states.definitions(around.system)),
         passed=tuple(passed),
@@ -84,9 +87,17 @@ def _results(found: Iterable[Found]) -> tuple[CheckResult, ...]:
 
 def _confirmed(found: Iterable[Found], later: Iterable[Found], fresh: set[str]) -> Iterator[Found]:
     """What was found, and of what has changed what a later look says."""
-    by_id = {each.id: each for each in _results(later)}
+    found, later = list(found), _results(later)
+    by_id = {each.id: each for each in later}
+    unknown_then, unknown_now = (states.hidden_by(look) for look in (_results(found), later))
+    seen = {each.id for each in _results(found)}
+    # What the first look could not list, the later one does.
+    yield from (each for each in later if each.id not in seen and states.may_be_hidden(each.id, unknown_then))
     for each in found:
         if not isinstance(each, CheckResult) or each.id not in fresh:
+            yield each
+        elif each.id not in by_id and states.may_be_hidden(each.id, unknown_now):
+            # Not seen this time is not well.
             yield each
         elif each.id in by_id:
             now = by_id[each.id]

@@ -45,7 +45,7 @@ from opsjobs.model import (
 
 _VERSION = "0005"
 """The newest migration; a test holds it to the newest file."""
-_TITLE = 300
+_CHECK, _TITLE, _TEAM, _RECIPIENT = 750, 300, 200, 320
 _ADVICE = "Check storage.root (or OPSJOBS_HOME) and storage.ledger, free space, and who may write there."
 
 
@@ -206,11 +206,21 @@ class Ledger:
         """Write how far a delivery is, and what goes another way instead; the bytes of one that is over are removed."""
         table = tables.deliveries
         with self._begin() as connection:
-            update = sa.update(table).where(table.c.id == delivery.id)
-            connection.execute(update.values(_delivery_row(delivery)))
+            # What was taken stays so, whatever another process found.
+            waiting = sa.and_(table.c.id == delivery.id, table.c.state == DeliveryState.PENDING.value)
+            if not connection.execute(sa.update(table).where(waiting).values(_delivery_row(delivery))).rowcount:
+                return
             if delivery.state is not DeliveryState.PENDING:
                 connection.execute(sa.delete(tables.messages).where(tables.messages.c.delivery_id == delivery.id))
             _keep_messages(connection, instead)
+
+    def refused(self, system: str, job: str) -> set[tuple[str, str]]:
+        """The receivers (`channel:recipient`) and runs of a job whose message was given up."""
+        table = tables.deliveries
+        failed = sa.and_(table.c.system == system, table.c.job == job, table.c.state == DeliveryState.FAILED.value)
+        with self._begin() as connection:
+            rows = connection.execute(sa.select(table.c.channel, table.c.recipient, table.c.run_id).where(failed))
+            return {(f"{row.channel}:{row.recipient}", row.run_id) for row in rows}
 
     def undelivered(self, system: str) -> list[Delivery]:
         """The deliveries of a system that were tried and that nobody has got, the newest first.
@@ -376,15 +386,15 @@ def _keep_states(connection: Connection, run: Run, states: Sequence[CheckState])
         rows = [
             {
                 "system": run.system,
-                "check": state.check,
+                "check": _text(state.check, _CHECK),
                 "status": state.status.name,
                 "since": state.since,
                 "looks": state.looks,
                 "run_id": run.id,
-                "title": state.title[:_TITLE],
+                "title": _text(state.title, _TITLE),
                 "trail": state.trail,
                 "flapping": state.flapping,
-                "team": state.team,
+                "team": _text(state.team, _TEAM),
                 "definition": state.definition,
                 "told": {receiver: _told_row(told) for receiver, told in state.told.items()},
             }
@@ -433,7 +443,13 @@ def _row(run: Run) -> dict[str, Any]:
 
 
 def _delivery_row(delivery: Delivery) -> dict[str, Any]:
-    return {**asdict(delivery), "state": delivery.state.value}
+    recipient, error = _text(delivery.recipient, _RECIPIENT), _text(delivery.error)
+    return {**asdict(delivery), "state": delivery.state.value, "recipient": recipient, "error": error}
+
+
+def _text(text: str, most: int | None = None) -> str:
+    """As much of a text as a column takes; PostgreSQL has no place for NUL."""
+    return text.replace("\0", "")[:most]
 
 
 def _told_row(told: Told) -> dict[str, Any]:
@@ -443,6 +459,7 @@ def _told_row(told: Told) -> dict[str, Any]:
         "since": told.since.isoformat(),
         "incident": told.incident,
         "flapping": told.flapping,
+        "run": told.run,
     }
 
 
@@ -454,6 +471,7 @@ def _state(row: Any) -> CheckState:
             since=datetime.fromisoformat(known["since"]),
             incident=known["incident"],
             flapping=known["flapping"],
+            run=known.get("run", ""),
         )
         for receiver, known in row["told"].items()
     }

@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from opsjobs.errors import LedgerError, SlotTaken
+
+_PAUSE = 0.1
+
+
+@contextmanager
+def waited(folder: Path, system: str, what: str, seconds: float) -> Iterator[bool]:
+    """Hold a lock of a system while the block runs, once its holder has let go; whether that was within the seconds."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            with held(folder, system, what):
+                yield True
+                return
+        except SlotTaken:
+            if time.monotonic() >= until:
+                break
+            time.sleep(_PAUSE)
+    yield False
 
 
 @contextmanager

@@ -31,9 +31,6 @@ from opsjobs.model import Letter, Run
 class Channel(Protocol):
     """Something that takes messages."""
 
-    ordered: bool
-    """Whether what comes later must not arrive before what came earlier."""
-
     def compose(self, letter: Letter, recipient: str, message_id: str, at: datetime) -> bytes:
         """The exact bytes of the message."""
 

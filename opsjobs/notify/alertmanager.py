@@ -7,6 +7,7 @@ the next one. Its labels are what an alert is known by: one that got worse is an
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,13 +15,10 @@ from opsjobs.model import Flip, Letter, Notice, Status
 from opsjobs.notify.post import Post
 
 ALERTS = "/api/v2/alerts"
-_SEVERITIES = {Status.CRITICAL: "critical", Status.UNKNOWN: "warning", Status.WARNING: "warning"}
 
 
 class AlertmanagerChannel:
     """A `Channel` to an Alertmanager. `lasts`: how long an alert lasts unless it is repeated."""
-
-    ordered = True
 
     def __init__(self, post: Post, *, lasts: timedelta) -> None:
         self._post = post
@@ -52,12 +50,8 @@ class AlertmanagerChannel:
 
 def _ends(flip: Flip) -> bool:
     """Whether what was known is over, or has another severity now and so another name."""
-    other = _severity(flip.before) != _severity(flip.check.status)
+    other = replace(flip.check, status=flip.before).severity != flip.check.severity
     return flip.before is not Status.OK and (flip.change.over or other)
-
-
-def _severity(status: Status) -> str:
-    return _SEVERITIES.get(status, "info")
 
 
 def _alert(notice: Notice, flip: Flip, status: Status, ends: datetime) -> dict[str, Any]:
@@ -68,7 +62,7 @@ def _alert(notice: Notice, flip: Flip, status: Status, ends: datetime) -> dict[s
             "alertname": "OpsjobsCheck",
             "system": notice.system,
             "check": check.id,
-            "severity": _severity(status),
+            "severity": replace(check, status=status).severity,
             **team,
         },
         "annotations": {

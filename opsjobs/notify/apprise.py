@@ -18,6 +18,8 @@ _TYPES = {
     Status.UNKNOWN: NotifyType.WARNING,
 }
 _SAID = 300
+_BODY = 1500
+"""Characters; many services refuse or cut longer ones."""
 # It names whole URLs, which let in.
 logging.getLogger("apprise").addHandler(logging.NullHandler())
 logging.getLogger("apprise").propagate = False
@@ -26,8 +28,6 @@ logging.getLogger("apprise").propagate = False
 class AppriseChannel:
     """A `Channel` to whatever a URL of Apprise means."""
 
-    ordered = False
-
     def __init__(self, url: str) -> None:
         self._apprise = Apprise()
         self._known = bool(self._apprise.add(url))
@@ -35,9 +35,9 @@ class AppriseChannel:
     def compose(self, letter: Letter, recipient: str, message_id: str, at: datetime) -> bytes:  # noqa: ARG002 - as every channel
         """Title, text and kind of the message."""
         notice = letter.notice
-        status = notice.status if notice and notice.going_on else Status.OK
-        kind = NotifyType.INFO if notice is None else _TYPES[status]
-        return json.dumps({"title": letter.subject, "body": letter.text, "type": str(kind.value)}).encode()
+        kind = NotifyType.INFO if notice is None else _TYPES[notice.news]
+        body = letter.text if len(letter.text) <= _BODY else f"{letter.text[:_BODY]}…\nand more: opsjobs health"
+        return json.dumps({"title": letter.subject, "body": body, "type": str(kind.value)}).encode()
 
     def send(self, message: bytes, recipient: str) -> None:
         """Hand it over. Raises `DeliveryError`."""

@@ -44,8 +44,6 @@ class Server:
 class EmailChannel:
     """A `Channel` over SMTP. Each message is for one recipient, so that each has an outcome of its own."""
 
-    ordered = False
-
     def __init__(self, server: Server) -> None:
         self._server = server
 
@@ -118,7 +116,7 @@ class EmailChannel:
             reason = getattr(error, "verify_message", "") or error.reason or "no TLS"
             raise DeliveryError(
                 f"{self._who}: its TLS was not accepted: {reason}",
-                permanent=True,
+                permanent=False,
                 advice="Set delivery.email.ca_file to the authority that signed it, or correct host and security.",
             ) from None
         except OSError as error:

@@ -8,10 +8,10 @@ maintenance accounts for. What was held back for a while is told when that is ov
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 
-from opsjobs.model import Acknowledgement, Change, CheckResult, CheckState, Flip, Notice, Status, Team, Told
+from opsjobs.model import BLIND, Acknowledgement, Change, CheckResult, CheckState, Flip, Notice, Status, Team, Told
 from opsjobs.notify.routing import Receiver
 from opsjobs.words import clock, span
 
@@ -29,8 +29,15 @@ class Look:
     at: datetime
     incident: str
     """What this look calls what is new."""
+    run: str
     told: Sequence[CheckResult]
     """One for each cause."""
+    results: Sequence[CheckResult] = ()
+    """Everything that was found."""
+    causes: Mapping[str, str] = field(default_factory=dict)
+    """By which other check each is told that is not told by itself."""
+    failed: Collection[tuple[str, str]] = ()
+    """Receivers and runs whose message was refused for good: they were never told."""
     states: Mapping[str, CheckState]
     acknowledged: Mapping[str, Acknowledgement]
     in_maintenance: Callable[[str], bool]
@@ -39,7 +46,7 @@ class Look:
 
 def settle(look: Look, receivers: Sequence[Receiver]) -> tuple[dict[str, CheckState], list[tuple[Receiver, Notice]]]:
     """The states once everybody knows, and what each receiver is told."""
-    found = {result.id: result for result in look.told}
+    found = {result.id: result for result in (*look.results, *look.told)}
     states, notices = dict(look.states), []
     for receiver in receivers:
         flips: list[Flip] = []
@@ -52,7 +59,7 @@ def settle(look: Look, receivers: Sequence[Receiver]) -> tuple[dict[str, CheckSt
             states[name] = replace(states[name], told={**known, **({receiver.key: after} if after else {})})
             if flip:
                 flips.append(flip)
-            if after:
+            if after and not (receiver.all_that_goes_on and _held_back(look, state)):
                 going_on.append(flip or _unchanged(look, state, found.get(name), after))
         notices += [(receiver, notice) for notice in _notices(look, receiver, flips, going_on)]
     return _kept(states, {receiver.key for receiver in receivers}), notices
@@ -65,19 +72,42 @@ def _flip(
     if look.in_maintenance(state.check):
         return None
     if not state.bad:
-        # While it comes and goes, that it has gone means little.
-        return _made(look, state, None, Change.ENDED, before) if before and not state.flapping else None
-    if result is None or _acknowledged(look, state):
-        # What explains it is told; or somebody knows.
+        return _over(look, state, before)
+    if result is None or _told_with_its_cause(look, receiver, state):
         return None
-    if not receiver.takes(result, look.at):
-        eased = before and state.status is not Status.UNKNOWN and not receiver.concerned(result)
-        return _made(look, state, result, Change.EASED, before) if eased else None
+    if before and not state.flapping and state.status is not Status.UNKNOWN and not receiver.concerned(result):
+        return _made(look, state, result, Change.EASED, before)
+    if _acknowledged(look, state) or not receiver.takes(result, look.at):
+        return None
     change = _change(look, receiver, state, before)
     return _made(look, state, result, change, before) if change else None
 
 
+def _over(look: Look, state: CheckState, before: Told | None) -> Flip | None:
+    """That it is well, for whoever believes otherwise; while it comes and goes that means little."""
+    if before is None:
+        return None
+    if not state.flapping:
+        return _made(look, state, None, Change.ENDED, before)
+    return None if before.flapping else _made(look, state, None, Change.FLAPPING, before)
+
+
+def _told_with_its_cause(look: Look, receiver: Receiver, state: CheckState) -> bool:
+    """Whether another check explains it of which the receiver hears."""
+    cause = look.causes.get(state.check)
+    told = next((result for result in look.told if result.id == cause), None) if cause else None
+    return told is not None and (told.id == BLIND or receiver.concerned(told))
+
+
+def _held_back(look: Look, state: CheckState) -> bool:
+    return look.in_maintenance(state.check) or _acknowledged(look, state)
+
+
 def _change(look: Look, receiver: Receiver, state: CheckState, before: Told | None) -> Change | None:
+    # A clock that was ahead is not waited for.
+    due = before is not None and not timedelta(0) <= look.at - before.at < look.renotify - _SLACK
+    if before is not None and due and (receiver.key, before.run) in look.failed:
+        return Change.NEW
     if state.flapping:
         known = before is not None and before.flapping and state.status.rank <= before.status.rank
         return None if known else Change.FLAPPING
@@ -87,8 +117,7 @@ def _change(look: Look, receiver: Receiver, state: CheckState, before: Told | No
         return Change.WORSE
     if state.status is not before.status:
         return Change.CHANGED
-    due = receiver.reminded and look.at - before.at >= look.renotify - _SLACK
-    return Change.STILL if due or before.flapping else None
+    return Change.STILL if (due and receiver.reminded) or before.flapping else None
 
 
 def _acknowledged(look: Look, state: CheckState) -> bool:
@@ -111,7 +140,8 @@ def _made(look: Look, state: CheckState, result: CheckResult | None, change: Cha
 
 def _words(look: Look, state: CheckState, change: Change, before: Told | None, since: datetime) -> str:
     was = f"was {before.status.name}" if before else ""
-    lasts = f"since {clock(since, look.zone, look.at)}, for {span((look.at - since).total_seconds())}"
+    lasts = f"since {clock(since, look.zone, look.at)}, for {_lasted(since, look.at)}"
+    over = "well again" if state.listed else "not there any more"
     return {
         Change.NEW: "new" if look.at - since < _SLACK else lasts,
         Change.WORSE: was,
@@ -119,8 +149,12 @@ def _words(look: Look, state: CheckState, change: Change, before: Told | None, s
         Change.STILL: lasts,
         Change.FLAPPING: "comes and goes: no more of it until it is steady, or worse",
         Change.EASED: was,
-        Change.ENDED: f"well again after {span((state.since - since).total_seconds())}",
+        Change.ENDED: f"{over} after {_lasted(since, state.since)}",
     }[change]
+
+
+def _lasted(since: datetime, until: datetime) -> str:
+    return span(max(0.0, (until - since).total_seconds()))
 
 
 def _remembered(look: Look, state: CheckState, flip: Flip | None, before: Told | None) -> Told | None:
@@ -129,11 +163,12 @@ def _remembered(look: Look, state: CheckState, flip: Flip | None, before: Told |
     if flip.change.over:
         return None
     return Told(
-        status=state.status,
+        status=state.status if state.bad or before is None else before.status,
         at=look.at,
         since=flip.since,
         incident=flip.incident,
         flapping=flip.change is Change.FLAPPING,
+        run=look.run,
     )
 
 
@@ -192,4 +227,4 @@ def _kept(states: Mapping[str, CheckState], receivers: Collection[str]) -> dict[
         name: replace(state, told={key: told for key, told in state.told.items() if key in receivers})
         for name, state in states.items()
     }
-    return {name: state for name, state in known.items() if state.bad or state.told or "!" in state.trail}
+    return {name: state for name, state in known.items() if state.bad or state.told or state.trail.strip(".")}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from html import escape
@@ -23,6 +24,10 @@ PAUSES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), tim
 _AT_ONCE = 3
 """Attempts within one run, before the pauses begin."""
 _MOST_WAITING = 5.0
+_LONGEST = 86400.0
+"""Seconds for which a receiver may put us off."""
+ORDERED = frozenset({"health"})
+"""The jobs whose messages arrive in their order: that something is over must not come before that it began."""
 
 
 class Book(Protocol):
@@ -55,6 +60,8 @@ class Way:
 class Outbox:
     """Messages of a system on their way. `wait` is told how many seconds to pause between attempts.
 
+    `alone` holds other processes back from sending for a system meanwhile, and says whether it could.
+
     What a channel does not take goes to the `fallback`, with what was to be said and why it was not taken.
     """
 
@@ -67,6 +74,7 @@ class Outbox:
         clock: Callable[[], datetime],
         wait: Callable[[float], None],
         redact: Callable[[str], str],
+        alone: Callable[[str], AbstractContextManager[bool]] = lambda _: nullcontext(True),
     ) -> None:
         self._book = book
         self._channels = channels
@@ -74,6 +82,7 @@ class Outbox:
         self._clock = clock
         self._wait = wait
         self._redact = redact
+        self._alone = alone
 
     def post(self, letter: Letter, channel: str, recipients: Sequence[str], run: tuple[str, str, str, str]) -> None:
         """Write a letter down for each recipient; `run` is its id, system, job and slot.
@@ -86,8 +95,13 @@ class Outbox:
             if not self._book.holds(message_id):
                 self._book.post(self.message(letter, Way(channel=channel, recipient=recipient), run, message_id))
 
-    def message(self, letter: Letter, way: Way, run: tuple[str, str, str, str], message_id: str) -> Message:
-        """A letter with the bytes of each form in which it may be sent; `run` is its id, system, job and slot."""
+    def message(
+        self, letter: Letter, way: Way, run: tuple[str, str, str, str], message_id: str, *, replaceable: bool = True
+    ) -> Message:
+        """A letter with the bytes of each form in which it may be sent; `run` is its id, system, job and slot.
+
+        What is not `replaceable` has no fallback.
+        """
         run_id, system, job, slot = run
         now = self._clock()
         delivery = Delivery(
@@ -105,7 +119,7 @@ class Outbox:
         forms = {Form.FULL: compose(letter, way.recipient, message_id, now)}
         if letter.files:
             forms[Form.LIGHT] = compose(replace(letter, files=()), way.recipient, message_id, now)
-        if self._fallback and way != self._fallback:
+        if replaceable and self._fallback and way != self._fallback:
             other = self._channels[self._fallback.channel]
             forms[Form.INSTEAD] = other.compose(
                 _instead(letter, way), self._fallback.recipient, _other(message_id), now
@@ -113,8 +127,12 @@ class Outbox:
         return Message(delivery=delivery, forms=forms)
 
     def deliver(self, system: str) -> list[Delivery]:
-        """Send what is due, of this run and of earlier ones, and say how far each is."""
-        return list(self._delivered(system))
+        """Send what is due, of this run and of earlier ones, and say how far each is; one process at a time."""
+        with self._alone(system) as alone:
+            if alone:
+                return list(self._delivered(system))
+            waiting = self._book.waiting(system)
+            return [replace(each, error=each.error or "another process is sending") for each in waiting]
 
     def _delivered(self, system: str) -> Iterator[Delivery]:
         waiting = self._book.waiting(system)
@@ -122,15 +140,25 @@ class Outbox:
         due = {(each.channel, each.recipient) for each in waiting if each.due_at <= now}
         stopped = set()
         for delivery in waiting:
-            channel, line = self._channels.get(delivery.channel), (delivery.channel, delivery.recipient)
-            # Where order matters, what is new goes after what has waited longest, which is then due as well.
-            ready = delivery.due_at <= now or (channel is not None and channel.ordered and line in due)
-            if not ready or line in stopped:
+            line, ordered = (delivery.channel, delivery.recipient), delivery.job in ORDERED
+            # What is new goes after what has waited longest, which is then due as well.
+            if delivery.due_at > now and not (ordered and line in due):
+                continue
+            if ordered and line in stopped:
+                yield from self._behind(delivery)
                 continue
             tried, *instead = self._sent(delivery)
-            if tried.state is DeliveryState.PENDING and channel is not None and channel.ordered:
+            if tried.state is DeliveryState.PENDING and ordered:
                 stopped.add(line)
             yield from (tried, *instead)
+
+    def _behind(self, delivery: Delivery) -> Iterator[Delivery]:
+        """One that has to wait for another: nobody waits for both to hear of it by the fallback."""
+        waits = replace(delivery, error=delivery.error or "it waits behind an earlier one")
+        yield waits
+        if instead := self._another_way(waits):
+            self._book.mark(waits, instead)
+            yield from self._sent(instead.delivery)
 
     def _sent(self, delivery: Delivery) -> Iterator[Delivery]:
         """The delivery after this run, and what went another way in its place."""
@@ -175,7 +203,7 @@ class Outbox:
         pauses = (tried.attempts - 1) // _AT_ONCE
         if error.permanent or pauses >= len(PAUSES):
             return replace(tried, state=DeliveryState.FAILED, error=said)
-        pause = max(PAUSES[pauses], timedelta(seconds=error.retry_after))
+        pause = max(PAUSES[pauses], timedelta(seconds=min(error.retry_after, _LONGEST)))
         return replace(tried, due_at=self._clock() + pause, error=said)
 
     def _another_way(self, delivery: Delivery) -> Message | None:

@@ -17,8 +17,6 @@ _SEVERITIES = {Status.CRITICAL: "critical", Status.UNKNOWN: "error", Status.WARN
 class PagerDutyChannel:
     """A `Channel` to one service of PagerDuty. The key that lets in is put into an event only when it is sent."""
 
-    ordered = True
-
     def __init__(self, post: Post, *, key: str) -> None:
         self._post = post
         self._key = key
@@ -44,7 +42,7 @@ class PagerDutyChannel:
             "payload": {
                 "summary": letter.subject[:_SUMMARY],
                 "source": notice.title if notice else "opsjobs",
-                "severity": _SEVERITIES[notice.status] if notice and notice.going_on else "info",
+                "severity": _severity(notice) if notice else "info",
                 "timestamp": (notice.at if notice else at).isoformat(),
                 "custom_details": _details(notice) if notice else {"text": letter.text[:_SUMMARY]},
                 **(
@@ -63,8 +61,16 @@ class PagerDutyChannel:
         self._post.hand(json.dumps(event, ensure_ascii=False).encode())
 
 
+def _severity(notice: Notice) -> str:
+    if any(flip.check.severity == "critical" for flip in notice.going_on):
+        return "critical"
+    return _SEVERITIES[notice.status]
+
+
 def _details(notice: Notice) -> dict[str, Any]:
-    named = {flip.check.title: _detail(flip.check, flip.words) for flip in notice.going_on[:_NAMED]}
+    named = {
+        f"{flip.check.title} ({flip.check.id})": _detail(flip.check, flip.words) for flip in notice.going_on[:_NAMED]
+    }
     more = len(notice.going_on) - len(named)
     return {**named, **({"and more": more} if more > 0 else {})}
 

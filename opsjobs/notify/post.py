@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from opsjobs.errors import (
-    AccessDenied,
-    BadAnswer,
-    DeliveryError,
-    Overloaded,
-    QueryRejected,
-    SourceError,
-    TimedOut,
-    Unreachable,
-)
+from opsjobs.errors import AccessDenied, BadAnswer, DeliveryError, QueryRejected, SourceError
 from opsjobs.http import Connection, Deadline, Http
 
 _OWN_FAULT = range(500, 600)
@@ -50,7 +41,5 @@ class Post:
 def _is_permanent(error: SourceError) -> bool:
     if isinstance(error, BadAnswer):
         return error.code not in _OWN_FAULT
-    if isinstance(error, Unreachable | TimedOut | Overloaded):
-        return False
-    # Credentials, the message itself, or a certificate that is not trusted.
-    return isinstance(error, AccessDenied | QueryRejected | SourceError)
+    # A certificate that is not trusted today may be so tomorrow.
+    return isinstance(error, AccessDenied | QueryRejected)

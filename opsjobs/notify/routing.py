@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from opsjobs.model import BLIND, CheckResult, Status
+from opsjobs.model import CheckResult
 from opsjobs.system import System
 from opsjobs.system.alerting import HoursSpec
 
@@ -52,17 +52,10 @@ class Receiver:
         return any(self._ways(check))
 
     def _ways(self, check: CheckResult) -> Iterator[Way]:
-        severity = _severity(check)
+        severity = check.severity
         for way in self.ways:
             if severity in way.severities and (not way.teams or check.team.name in way.teams):
                 yield way
-
-
-def _severity(check: CheckResult) -> str:
-    """What is not known is as grave as a warning; when nearly nothing is, as grave as can be."""
-    if check.status is Status.CRITICAL or check.id == BLIND:
-        return "critical"
-    return "warning"
 
 
 def ways(system: System, channel: str, severities: Sequence[str]) -> tuple[Way, ...]:

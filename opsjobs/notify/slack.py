@@ -31,8 +31,6 @@ _ALARMING = {Change.NEW, Change.WORSE, Change.FLAPPING}
 class SlackChannel:
     """A `Channel` to one channel of Slack. `mention` is who is called when something critical is new."""
 
-    ordered = False
-
     def __init__(self, post: Post, *, mention: str = "") -> None:
         self._post = post
         self._mention = mention
@@ -52,13 +50,14 @@ class SlackChannel:
         if said.strip() != b"ok":
             raise DeliveryError(
                 f"{self._post.name} at {recipient} did not say that it took the message",
-                permanent=False,
+                # It may well have: whatever answers so is no Slack, and would get each attempt.
+                permanent=True,
                 advice="The url has to be that of an incoming webhook: https://hooks.slack.com/services/...",
             )
 
     def _about(self, subject: str, notice: Notice) -> dict[str, Any]:
         blocks = [_header(subject)]
-        alarming = any(flip.check.status is Status.CRITICAL and flip.change in _ALARMING for flip in notice.flips)
+        alarming = any(flip.check.severity == "critical" and flip.change in _ALARMING for flip in notice.flips)
         if self._mention and alarming:
             blocks.append(_section(_CALLS.get(self._mention, _escaped(self._mention))))
         parts = [_part(flip) for flip in notice.flips[:_FLIPS]]

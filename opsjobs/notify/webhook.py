@@ -17,8 +17,6 @@ VERSION = 1
 class WebhookChannel:
     """A `Channel` to an address that takes JSON."""
 
-    ordered = True
-
     def __init__(self, post: Post, *, signing_key: str = "") -> None:
         self._post = post
         self._key = signing_key
@@ -32,7 +30,7 @@ class WebhookChannel:
             "at": (notice.at if notice else at).isoformat(),
             "system": notice.system if notice else "",
             "title": notice.title if notice else "",
-            "status": notice.status.name if notice and notice.going_on else "OK",
+            "status": notice.status.name if notice else "OK",
             "subject": letter.subject,
             "text": letter.text,
             "news": [_flip(flip) for flip in notice.flips] if notice else [],

@@ -33,8 +33,9 @@ def subject(notice: Notice) -> str:
     news = [flip for flip in notice.flips if not flip.change.over] or list(notice.flips) or list(notice.going_on)
     first = _first(news)
     more = f" and {len(news) - 1} more" if len(news) > 1 else ""
-    status = notice.status.name if notice.going_on else Status.OK.name
-    return f"{status}: {notice.title}: {first}{more}"
+    others = len(_others(notice))
+    rest = f" ({others} still going on)" if others and notice.news is Status.OK else ""
+    return f"{notice.news.name}: {notice.title}: {first}{more}{rest}"
 
 
 def _first(flips: Sequence[Flip]) -> str:
@@ -95,7 +96,7 @@ def _page(notice: Notice, most: int) -> str:
             notice=notice,
             subject=subject(notice),
             at=f"{clock(notice.at, notice.zone)} ({notice.zone})",
-            status=notice.status if notice.going_on else Status.OK,
+            status=notice.news,
             flips=[(flip, shown(flip), explained(flip)) for flip in notice.flips[:most]],
             hidden=max(0, len(notice.flips) - most),
             others=_others(notice)[:most],

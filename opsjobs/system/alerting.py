@@ -93,6 +93,12 @@ class HoursSpec(Declared):
     since: Annotated[Clock, Field(alias="from")]
     until: Clock
 
+    @model_validator(mode="after")
+    def _within_a_day(self) -> HoursSpec:
+        if self.since >= self.until:
+            raise ValueError("hours end on the day on which they begin; for a night give two")
+        return self
+
     def include(self, local: datetime) -> bool:
         """Whether a local time is in them."""
         return WEEK[local.weekday()] in self.days and self.since <= f"{local:%H:%M}" < self.until

@@ -1,6 +1,6 @@
 """The channels, maintenance and pings of opsjobs.yml: what is a fault, and what the times mean."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -73,6 +73,13 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path, keys, path, message):
     assert where.startswith(f"systems.pratikoai.{path}") and message in said
 
 
+def test_a_contact_that_is_no_address_is_a_fault_where_mail_is_told(tmp_path):
+    text = (Path(config.__file__).parent / "systems/pratikoai.yml").read_text()
+    (tmp_path / "own.yml").write_text(text.replace("finance@pratikoai.com", "'@finance-team'", 1))
+    where, said = fault(tmp_path, "{profile: own.yml, channels: {email: {}}}")
+    assert where == "systems.pratikoai.channels.email" and "'@finance-team' must be one mail address" in said
+
+
 def test_mail_needs_a_server(tmp_path):
     _, said = fault(tmp_path, "channels: {email: {}}", more="")
     assert "delivery.email says nothing" in said
@@ -80,7 +87,11 @@ def test_mail_needs_a_server(tmp_path):
 
 @pytest.mark.parametrize(
     ("url", "reason"),
-    [("http://hooks.example.com/canary", "not sent in clear"), ("hooks.example.com/canary", "it is no address")],
+    [
+        ("https://me:canary@hooks.example.com/x", "do not belong into it"),
+        ("http://hooks.example.com/canary", "not sent in clear"),
+        ("hooks.example.com/canary", "it is no address"),
+    ],
 )
 def test_an_address_that_would_not_do_is_told_without_being_told(url, reason):
     spec = receivers.PingSpec.model_construct(url=config.SecretStr(url), url_file=None, ca_file=None)
@@ -161,6 +172,8 @@ class TestMaintenance:
             {"from": "2026-11-28 22:00", "until": "2026-11-28 21:00"},
             {"from": "22:00", "until": "22:00", "days": ["sun"]},
             {"from": 1320, "until": 1380, "days": ["sun"]},
+            {"from": "24:00", "until": "01:00", "days": ["sun"]},
+            {"from": datetime(2026, 11, 28, 22, tzinfo=UTC), "until": "2026-11-29 23:00"},
             {"from": "2026-11-31 22:00", "until": "2026-12-01 21:00"},
             {"from": "2026-11-28 22:00", "until": "2026-11-28 23:00", "zone": "Rome"},
             {"from": "2026-11-28 22:00", "until": "2026-11-28 23:00", "checks": []},

@@ -35,7 +35,6 @@ class Line:
 
     def __init__(self, kind, answer=lambda message: None):
         self.compose = kind.compose
-        self.ordered = True
         self.answer = answer
         self.taken = []
 
@@ -120,9 +119,11 @@ class Living:
         results = tuple(
             CheckResult(id=name, title=name, status=Status.CRITICAL, text="bad", team=Team(name="web")) for name in bad
         )
-        told = causes.rolled_up(results, Team(name="web"), "")
+        told, explained = causes.rolled_up(results, Team(name="web"), "")
         after = states.carried_on(known.states, results, self.at)
-        return Health(at=self.at, since=self.at - SIX, checks=results, told=told, states=after, passed=())
+        return Health(
+            at=self.at, since=self.at - SIX, checks=results, causes=explained, told=told, states=after, passed=()
+        )
 
     def audience(self):
         way = (Route(severities=frozenset({"critical", "warning"})),)

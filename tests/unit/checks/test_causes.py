@@ -13,7 +13,7 @@ def check(name, status=OK, cause="", text="so"):
 
 
 def told(*checks):
-    return [(each.id, each.explains) for each in rolled_up(checks, Team(name="ops"), "r") if each.status is not OK]
+    return [(each.id, each.explains) for each in rolled_up(checks, Team(name="ops"), "r")[0] if each.status is not OK]
 
 
 def test_what_a_cause_explains_is_listed_with_it():
@@ -47,7 +47,7 @@ def test_the_worst_comes_first_and_unknown_before_a_warning():
 
 def test_when_most_are_unknown_that_is_told_once_with_the_usual_reason():
     silent = [check(f"u{number}", UNKNOWN, text="no answer") for number in range(200)]
-    found = rolled_up([*silent, check("x", CRITICAL), check("y")], Team(name="ops"), "r")
+    found, _ = rolled_up([*silent, check("x", CRITICAL), check("y")], Team(name="ops"), "r")
     bad = [each for each in found if each.status is not OK]
     assert [each.id for each in bad] == ["x", BLIND]
     assert bad[1].text == "200 of 202 checks are not known. Most of them: no answer"

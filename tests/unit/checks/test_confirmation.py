@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from opsjobs.errors import TimedOut
 from opsjobs.http import Deadline
 from opsjobs.jobs import health
 from opsjobs.model import Answer, CheckState, Status
@@ -73,3 +74,31 @@ def test_what_was_bad_before_is_told_at_once():
 def test_where_nobody_waits_the_first_look_counts():
     stock, waited, _ = looked(1, patience=0)
     assert (stock.status, waited) == (Status.CRITICAL, 0)
+
+
+class Flaky:
+    """A Prometheus with an alert that fires, which some looks cannot ask for."""
+
+    name = "Prometheus"
+    concurrency = 1
+
+    def __init__(self, *known):
+        self.known = list(known)
+
+    def ask(self, question, deadline):
+        if "ALERTS" not in question.query:
+            return Answer()
+        if not self.known.pop(0):
+            raise TimedOut("it did not answer")
+        return Answer(series=(series([1] * 60, alertname="Down", severity="critical"),))
+
+
+@pytest.mark.parametrize("known", [(False, True, True), (True, False, False), (True, False, True)])
+@pytest.mark.parametrize("before", [True, False])
+def test_a_look_that_could_not_ask_for_alerts_makes_none_of_them_well(known, before):
+    state = CheckState(check="alert:Down", status=Status.CRITICAL, since=NOW, looks=1)
+    times = iter(NOW + timedelta(seconds=number) for number in range(1, 9))
+    found = health.look(
+        around(metrics=Flaky(*known), states={"alert:Down": state} if before else {}), Deadline(5), lambda: next(times)
+    )
+    assert found.states["alert:Down"].status is Status.CRITICAL

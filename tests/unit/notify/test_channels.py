@@ -11,7 +11,7 @@ import pytest
 
 from opsjobs.errors import DeliveryError
 from opsjobs.http import Connection
-from opsjobs.model import Change, CheckResult, Flip, Letter, Notice, Status, Team
+from opsjobs.model import BLIND, Change, CheckResult, Flip, Letter, Notice, Status, Team
 from opsjobs.notify.alertmanager import AlertmanagerChannel
 from opsjobs.notify.apprise import AppriseChannel
 from opsjobs.notify.pagerduty import PagerDutyChannel
@@ -205,8 +205,9 @@ class TestSlack:
         assert "and 190 more" in json.dumps(sent)
 
     @pytest.mark.parametrize("body", [b"", b"<html>please log in</html>", b'{"ok": true}'])
-    def test_an_answer_that_is_not_ok_is_not_taken_for_one(self, body):
+    def test_an_answer_that_is_not_ok_is_not_taken_for_one_and_not_asked_for_again(self, body):
         error = refused(slack, (200, {}, body))
+        assert error.permanent
         assert "did not say that it took the message" in str(error)
 
 
@@ -222,7 +223,7 @@ class TestPagerDuty:
         assert began["dedup_key"] == over["dedup_key"] == "opsjobs/shop/one"
         payload = began["payload"]
         assert payload["severity"] == "critical" and payload["source"] == "Shop"
-        assert "Start it again." in payload["custom_details"]["Shop API"]
+        assert "Start it again." in payload["custom_details"]["Shop API (component:api)"]
         assert began["links"] == [{"href": "https://docs.example.com/shop#api-down", "text": "Runbook"}]
 
     def test_one_of_two_that_is_over_leaves_the_incident_open(self):
@@ -310,6 +311,16 @@ class TestAlertmanager:
         assert len(self.alerts(letter(flip(status=Status.UNKNOWN, change=Change.CHANGED, before=Status.WARNING)))) == 1
 
 
+def test_that_nearly_nothing_is_known_is_critical_everywhere():
+    blind = flip(BLIND, Status.UNKNOWN, title="Monitoring is blind")
+    said = letter(blind, incident="one")
+    (alert,) = json.loads(CHANNELS["alertmanager"]("http://127.0.0.1:9").compose(said, "a", "i", AT))
+    event = json.loads(CHANNELS["pagerduty"]("http://127.0.0.1:9").compose(said, "p", "i", AT))
+    called = slack("http://127.0.0.1:9", mention="@channel").compose(said, "#ops", "i", AT)
+    assert (alert["labels"]["severity"], event["payload"]["severity"]) == ("critical", "critical")
+    assert b"<!channel>" in called
+
+
 class TestApprise:
     def test_any_service_of_apprise_takes_title_and_text(self):
         with hook() as server:
@@ -362,5 +373,12 @@ class TestTheLetter:
         assert "and 140 more" in said.text
 
     def test_all_well_again_says_so(self):
-        said = letter(flip(status=Status.OK, change=Change.ENDED, before=Status.CRITICAL))
-        assert said.subject == "OK: Shop: Shop API (new)"
+        over = flip(status=Status.OK, change=Change.ENDED, before=Status.CRITICAL)
+        assert letter(over).subject == "OK: Shop: Shop API (new)"
+        assert letter(over, going_on=(flip("y", title="Disk"),)).subject.endswith("(1 still going on)")
+
+    def test_what_has_only_eased_is_not_well(self):
+        eased = flip(status=Status.WARNING, change=Change.EASED, before=Status.CRITICAL)
+        said = letter(eased)
+        assert said.subject.startswith("WARNING: Shop: Shop API")
+        assert json.loads(WebhookChannel(post("http://127.0.0.1:9")).compose(said, "w", "i", AT))["status"] == "WARNING"

@@ -39,8 +39,8 @@ class Watch:
         self.at = START
         self.number = 0
 
-    def look(self, *results, after=SIX, told=None, **around):
-        """What each receiver is told; `told` are the results that are no consequence of another."""
+    def look(self, *results, after=SIX, causes=None, **around):
+        """What each receiver is told; `causes` says which results are told with which other."""
         self.at += after
         self.number += 1
         self.states = carried_on(self.states, results, self.at, around.pop("definitions", None))
@@ -50,7 +50,10 @@ class Watch:
             zone=ROME,
             at=self.at,
             incident=f"look-{self.number}",
-            told=[each for each in (results if told is None else told) if each.status is not OK],
+            run=f"run-{self.number}",
+            results=results,
+            told=[each for each in results if each.status is not OK and each.id not in (causes or {})],
+            causes=causes or {},
             states=self.states,
             **{
                 "acknowledged": {},
@@ -139,14 +142,50 @@ def test_who_was_never_told_hears_of_no_recovery():
 def test_what_something_else_explains_is_not_told_until_it_stands_by_itself():
     watch = Watch()
     cause, effect = result("cause"), result("effect")
-    assert watch.changes(cause, effect, told=[cause]) == {"cause": NEW}
+    assert watch.changes(cause, effect, causes={"effect": "cause"}) == {"cause": NEW}
     assert watch.changes(result("cause", OK), effect) == {"cause": ENDED, "effect": NEW}
+
+
+def test_whoever_does_not_hear_of_the_cause_hears_of_the_effect():
+    watch = Watch(receiver("data", teams=frozenset({"data"})))
+    cause, effect = result("cause"), result("effect", team="data")
+    assert watch.changes(cause, effect, causes={"effect": "cause"}) == {"effect": NEW}
+
+
+def test_that_the_monitoring_is_blind_is_told_once_for_all():
+    watch = Watch(receiver("data", teams=frozenset({"data"})))
+    blind, lost = result(BLIND, UNKNOWN), result("lost", UNKNOWN, "data")
+    assert watch.changes(blind, lost, causes={"lost": BLIND}) == {}
+
+
+def test_a_receiver_that_refused_is_told_again_when_it_is_time():
+    watch = Watch(receiver("pagerduty", reminded=False))
+    watch.look(result())
+    refused = {"failed": {("pagerduty:pagerduty", "run-1")}}
+    told = [watch.changes(result(), **refused) for _ in range(4)]
+    assert told == [{}, {}, {}, {"a": NEW}]
+
+
+def test_a_clock_that_was_ahead_is_not_waited_for():
+    watch = Watch()
+    watch.look(result(), after=timedelta(days=300))
+    ((_, notice),) = watch.look(result(), after=-timedelta(days=299))
+    assert [flip.change for flip in notice.flips] == [STILL]
+    ((_, notice),) = watch.look(result(status=OK))
+    assert notice.flips[0].words == "well again after 0 s"
+
+
+def test_what_is_not_looked_at_any_more_is_not_said_to_be_well():
+    watch = Watch()
+    watch.look(result())
+    ((_, notice),) = watch.look()
+    assert notice.flips[0].words == "not there any more after 6 h"
 
 
 def test_what_is_explained_only_now_and_then_recovers_is_told_to_be_over():
     watch = Watch()
     assert watch.changes(result("effect")) == {"effect": NEW}
-    assert watch.changes(result("cause"), result("effect"), told=[result("cause")]) == {"cause": NEW}
+    assert watch.changes(result("cause"), result("effect"), causes={"effect": "cause"}) == {"cause": NEW}
     assert watch.changes(result("cause", OK), result("effect", OK)) == {"cause": ENDED, "effect": ENDED}
 
 
@@ -172,6 +211,20 @@ class TestFlapping:
         assert watch.changes(result(status=OK)) == {}
         assert watch.changes(result(status=CRITICAL)) == {"a": Change.FLAPPING}
         assert watch.changes(result(status=WARNING)) == {}
+
+    def test_that_begins_on_a_look_that_is_well_is_told_all_the_same(self):
+        watch = Watch()
+        signs = "!" + "." * 10 + "!.!."
+        changes = [watch.changes(result(status=CRITICAL if sign == "!" else OK)).get("a") for sign in signs]
+        assert changes[:2] == [NEW, ENDED]
+        assert changes[11:] == [NEW, ENDED, NEW, Change.FLAPPING]
+
+    def test_of_what_swings_between_two_ways_of_being_bad_is_told_once_also_to_a_pager(self):
+        watch = Watch(receiver("pagerduty", {"critical"}))
+        statuses = [CRITICAL, WARNING] * 8
+        changes = [watch.changes(result(status=status)).get("a") for status in statuses]
+        assert [change for change in changes if change][-1] is Change.FLAPPING
+        assert len([change for change in changes if change]) <= 5
 
 
 class TestAnAcknowledgement:
@@ -200,6 +253,19 @@ class TestAnAcknowledgement:
         self.known(watch)
         assert watch.changes(result(status=OK)) == {"a": ENDED}
         assert watch.changes(result()) == {"a": NEW}
+
+    def test_does_not_keep_an_incident_open_that_has_eased(self):
+        watch = Watch(receiver("pagerduty", {"critical"}))
+        watch.look(result())
+        self.known(watch)
+        assert watch.changes(result(status=WARNING)) == {"a": Change.EASED}
+
+    def test_quiets_an_alertmanager_too(self):
+        watch = Watch(receiver("alertmanager", all_that_goes_on=True, reminded=False))
+        watch.look(result(), result("b"))
+        self.known(watch)
+        ((_, notice),) = watch.look(result(), result("b"))
+        assert [flip.check.id for flip in notice.going_on] == ["b"]
 
     def test_is_of_one_check(self):
         watch = Watch()

@@ -1,12 +1,13 @@
 """The outbox on a real ledger: killed at every step, refused, delayed; nobody loses a mail or gets a different one."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from opsjobs.errors import DeliveryError, TooLarge
-from opsjobs.ledger import Ledger, tables
+from opsjobs.ledger import Ledger, lock, tables
 from opsjobs.model import DeliveryState
 from opsjobs.notify.outbox import PAUSES, Outbox, Way
 from tests.unit.notify.samples import OTHER, TO, channel, letter
@@ -22,9 +23,8 @@ class Killed(BaseException):
 class Line:
     """A channel that composes real mails and hands them to whoever answers."""
 
-    def __init__(self, answer=lambda recipient, message: None, *, ordered=False):
+    def __init__(self, answer=lambda recipient, message: None):
         self.answer = answer
-        self.ordered = ordered
         self.taken = []
         self.compose = channel(25).compose
 
@@ -41,13 +41,13 @@ def ledger(tmp_path):
 
 
 class Desk:
-    def __init__(self, ledger, channels, now=START, fallback=None):
+    def __init__(self, ledger, channels, now=START, **known):
         self.now = now
         self.waited = []
         self.outbox = Outbox(
             ledger,
             channels if isinstance(channels, dict) else {"email": channels},
-            fallback=fallback,
+            **known,
             clock=lambda: self.now,
             wait=self.waited.append,
             redact=lambda text: text.replace("canary", "***"),
@@ -260,6 +260,42 @@ class TestTheFallback:
         later.deliver()
         assert len(slack.taken) == 1
 
+    def test_says_also_what_has_to_wait_for_another(self, desk):
+        def busy(recipient, message):
+            raise DeliveryError("busy", permanent=False)
+
+        slack = Line()
+        one = desk({"email": Line(busy), "slack": slack}, fallback=self.WAY)
+        for slot in ("one", "two"):
+            one.outbox.post(letter(text=slot), "email", [TO], (f"run-{slot}", "shop", "health", slot))
+            one.now += timedelta(seconds=1)
+        one.deliver()
+        assert [b"two" in message for _, message in slack.taken] == [False, True]
+
+
+def test_two_processes_do_not_send_at_once(desk, ledger, tmp_path):
+    line = Line()
+    with lock.held(tmp_path / "locks", "shop", "outbox"):
+        one = desk(line, alone=lambda system: lock.waited(tmp_path / "locks", system, "outbox", 0.2))
+        one.outbox.post(letter(), "email", [TO], RUN)
+        (delivery,) = one.deliver()
+        assert (delivery.state, delivery.error) == (DeliveryState.PENDING, "another process is sending")
+    assert [each.state for each in one.deliver()] == [DeliveryState.SENT]
+    late = replace(ledger.waiting("shop")[0] if ledger.waiting("shop") else delivery, error="too late")
+    ledger.mark(late)
+    assert ledger.waiting("shop") == [], "what was taken stays so"
+
+
+@pytest.mark.parametrize("seconds", [1e12, 99999999999.0])
+def test_nobody_puts_a_message_off_for_ever(desk, seconds):
+    def busy(recipient, message):
+        raise DeliveryError("429", permanent=False, retry_after=seconds)
+
+    one = desk(Line(busy))
+    one.outbox.post(letter(), "email", [TO], RUN)
+    (delivery,) = one.deliver()
+    assert delivery.due_at == START + timedelta(days=1)
+
 
 def test_where_order_matters_what_is_new_goes_after_what_has_waited(desk):
     def busy(recipient, message):
@@ -270,10 +306,12 @@ def test_where_order_matters_what_is_new_goes_after_what_has_waited(desk):
             one.outbox.post(letter(text=slot), "email", [TO], (f"run-{slot}", "shop", "health", slot))
             one.now += timedelta(seconds=1)
 
-    first = desk(Line(busy, ordered=True))
+    first = desk(Line(busy))
     posted(first, "one", "two")
-    assert len(first.deliver()) == 1, "the second does not overtake the first"
-    line = Line(ordered=True)
+    tried, behind = first.deliver()
+    assert (tried.attempts, behind.attempts) == (3, 0), "the second does not overtake the first"
+    assert behind.error == "it waits behind an earlier one"
+    line = Line()
     later = desk(line, START + timedelta(seconds=20))
     posted(later, "three")
     assert [each.slot for each in later.deliver()] == ["one", "two", "three"]
@@ -282,8 +320,6 @@ def test_where_order_matters_what_is_new_goes_after_what_has_waited(desk):
 
 class Steps:
     """Kills at the n-th step of posting and delivering, before or after what the step does."""
-
-    ordered = False
 
     def __init__(self, ledger, line, last):
         self.left = last
