@@ -266,6 +266,8 @@ class PostgresFacts:
     database: str
     privileges: tuple[str, ...] = ()
     """What the role may do beyond looking; not empty only where the configuration allows it."""
+    connecting: float | None = None
+    """Seconds from the first packet until it had let opsjobs in."""
     size: int | None = None
     """Bytes of the database that is asked."""
     tables: tuple[Table, ...] | None = None
@@ -322,6 +324,10 @@ class RedisFacts:
     keys: int | None = None
     slow: int | None = None
     """Entries of the slow log."""
+    slow_at: datetime | None = None
+    """When the newest of them was logged, by the server's own clock."""
+    slow_seconds: float | None = None
+    """How long that command took. Which it was is not kept: its arguments may hold secrets."""
     bgsave_ok: bool | None = None
     """How the last save of a snapshot ended."""
     bgsave_age: float | None = None

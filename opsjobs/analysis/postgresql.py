@@ -36,6 +36,8 @@ from opsjobs.facts import (
 from opsjobs.model import Status, Team
 from opsjobs.words import limit, quantity, span
 
+CONNECTING_WARNING = 1.0
+"""Seconds. Whoever has no pool waits for as long before each first answer."""
 CONNECTIONS_WARNING, CONNECTIONS_CRITICAL = 0.80, 0.95
 """Shares of the connections that are usable."""
 TRANSACTION_WARNING, TRANSACTION_CRITICAL = 15 * 60, 60 * 60
@@ -62,6 +64,7 @@ Part = TypeVar("Part")
 _SHOWN = 3
 _ADVICE: Mapping[str, str] = MappingProxyType(
     {
+        "connecting": "See its load, how many connect anew, and the network; a pooler spares most of it.",
         "connections": "Close what is idle, or put a pooler before it; each connection has a process.",
         "transaction": "See who it is by its pid in pg_stat_activity; pg_terminate_backend(pid) ends it.",
         "blocked": "See what the blocking pids do in pg_stat_activity; ending them frees the others.",
@@ -95,6 +98,20 @@ def _rows(facts: PostgresFacts) -> Iterator[DatabaseRow]:
             yield unknown(part, title, reason, optional=part == "statements")
         else:
             yield from rows(facts)
+
+
+def _connecting(facts: PostgresFacts) -> Iterator[DatabaseRow]:
+    found = _present(facts.connecting, float)
+    status, passed = above(found, CONNECTING_WARNING)
+    yield DatabaseRow(
+        id="connecting",
+        title="Time to connect",
+        value=quantity(found, "seconds", (passed,)),
+        status=status,
+        reason=f"above {limit(passed, 'seconds')}" if status is not Status.OK else "",
+        number=found,
+        unit="seconds",
+    )
 
 
 def _connections(facts: PostgresFacts) -> Iterator[DatabaseRow]:
@@ -302,6 +319,7 @@ def _statement(found: Statement) -> DatabaseRow:
 
 
 _PARTS: Sequence[tuple[str, str, Callable[[PostgresFacts], Iterator[DatabaseRow]]]] = (
+    ("connecting", "Time to connect", _connecting),
     ("connections", "Connections", _connections),
     ("transactions", "Transactions", _transactions),
     ("blocked", "Blocked sessions", _blocked),

@@ -75,10 +75,7 @@ def _rows(facts: RedisFacts) -> Iterator[DatabaseRow]:
     yield _bgsave(facts)
     yield _aof(facts)
     yield from _roles(facts)
-    if facts.slow is None:
-        yield unknown("slow", "Slow log", facts.missing.get("slow", _SILENT), optional=True)
-    else:
-        yield _total("slow", "Slow log", facts.slow, "entries, of as many as are kept")
+    yield _slow(facts)
 
 
 def _loading(facts: RedisFacts) -> DatabaseRow:
@@ -158,6 +155,17 @@ def _rejected(facts: RedisFacts) -> DatabaseRow:
     if not facts.rejected:
         return row
     return replace(row, status=Status.WARNING, reason="there were too many at once, since it started or was reset")
+
+
+def _slow(facts: RedisFacts) -> DatabaseRow:
+    if facts.slow is None:
+        return unknown("slow", "Slow log", facts.missing.get("slow", _SILENT), optional=True)
+    said = ["entries, of as many as are kept"]
+    if facts.slow_seconds is not None:
+        said.append(f"the newest took {quantity(facts.slow_seconds, 'seconds')}")
+    if facts.slow_at is not None and facts.at is not None:
+        said.append(f"{span(max(0.0, (facts.at - facts.slow_at).total_seconds()))} ago")
+    return _total("slow", "Slow log", facts.slow, ", ".join(said))
 
 
 def _bgsave(facts: RedisFacts) -> DatabaseRow:

@@ -91,6 +91,7 @@ def _probed(probe: Probe, deadline: Deadline) -> list[Found]:
                 title=probe.title,
                 status=Status.UNKNOWN,
                 text=error.message,
+                cause=probe.cause,
                 advice=error.advice,
                 team=probe.team,
                 runbook=probe.runbook,

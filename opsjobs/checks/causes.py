@@ -11,6 +11,8 @@ from opsjobs.model import BLIND, CheckResult, Status, Team
 _MOST = 0.5
 _FEW = 3
 """Of fewer checks it cannot be said that most are unknown."""
+_ASKED = {"source", "postgresql", "redis"}
+"""Kinds of checks of which a server was asked itself: a component that is not known explains none of them."""
 
 
 def rolled_up(
@@ -45,8 +47,14 @@ def _cause(result: CheckResult, known: Mapping[str, CheckResult]) -> str:
         # What is worse than its cause must be told by itself.
         if other is None or other.status is Status.OK or other.status.rank < result.status.rank:
             break
+        if other.status is Status.UNKNOWN and _kind(cause) == "component" and _kind(way[-1]) in _ASKED:
+            break
         way.append(cause)
     return way[-1] if way[-1] != result.id else ""
+
+
+def _kind(check: str) -> str:
+    return check.partition(":")[0]
 
 
 def _blind(results: Sequence[CheckResult], monitoring: Team, runbook: str) -> CheckResult | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
+from opsjobs.analysis.growth import Memory
 from opsjobs.errors import SourceError
 from opsjobs.http import Deadline
 from opsjobs.model import Answer, CheckResult, CheckState, Delivery, Passed, Run, Team
@@ -45,6 +46,10 @@ class Around:
     """By whom the addresses of components are visited; None where they are not reached from here."""
     postgresql: RelationalDatabase | None = None
     redis: KeyValueStore | None = None
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Where the databases are, by `postgresql` and `redis`: one that is elsewhere is another one."""
+    memory: Memory = field(default_factory=Memory)
+    """What daily reports remember of databases."""
     states: Mapping[str, CheckState] = field(default_factory=dict)
     """What was bad when it was looked at last, by check."""
     runs: Sequence[Run] = ()
@@ -69,6 +74,8 @@ class Probe:
     seconds: float
     team: Team
     runbook: str = ""
+    cause: str = ""
+    """The check that explains why it cannot be asked."""
 
 
 Check = Inquiry | Probe

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from opsjobs.analysis import postgresql, redis
-from opsjobs.analysis.databases import DatabaseResult
+from opsjobs.analysis import growth, postgresql, redis
+from opsjobs.analysis.databases import LOADING, DatabaseResult
 from opsjobs.checks.check import Around, Check, Found, Probe
 from opsjobs.http import Deadline
 from opsjobs.model import CheckResult, Status
@@ -22,7 +22,15 @@ def checks(around: Around) -> Iterator[Check]:
     ):
         if getattr(around, name) is not None:
             team, runbook = around.owners.of_server(name)
-            yield Probe(id=f"source:{name}", title=title, ask=ask, seconds=_SECONDS, team=team, runbook=runbook)
+            yield Probe(
+                id=f"source:{name}",
+                title=title,
+                ask=ask,
+                seconds=_SECONDS,
+                team=team,
+                runbook=runbook,
+                cause=f"component:{name}",
+            )
 
 
 def _postgresql(around: Around, deadline: Deadline) -> Iterable[Found]:
@@ -43,9 +51,25 @@ def _redis(around: Around, deadline: Deadline) -> Iterable[Found]:
 
 def _results(around: Around, result: DatabaseResult) -> Iterator[Found]:
     team, runbook = around.owners.of_server(result.id)
-    advice = {finding.subject: finding.advice for finding in result.findings}
-    for row in result.rows:
-        if row.optional and row.status is Status.UNKNOWN:
+    source, component = f"source:{result.id}", f"component:{result.id}"
+    findings = {finding.subject: finding for finding in result.findings}
+    if source in findings:
+        # Why several things are not known is told once.
+        found = findings[source]
+        yield CheckResult(
+            id=source,
+            title=found.title,
+            status=found.status,
+            text=found.detail,
+            cause=component,
+            advice=found.advice,
+            team=team,
+            runbook=runbook,
+        )
+    today = around.now.astimezone(around.zone).date()
+    for row in growth.told(result, around.places.get(result.id, ""), around.memory, today).rows:
+        # What is not known because it loads is its source's one check.
+        if row.status is Status.UNKNOWN and (row.optional or row.reason == LOADING):
             continue
         subject = f"{result.id}:{row.id}"
         yield CheckResult(
@@ -55,8 +79,8 @@ def _results(around: Around, result: DatabaseResult) -> Iterator[Found]:
             text=f"{row.value}, {row.reason}" if row.reason else row.value,
             value=row.number,
             unit=row.unit,
-            cause=f"component:{result.id}",
-            advice=advice.get(subject, ""),
+            cause=source if row.status is Status.UNKNOWN else component,
+            advice=findings[subject].advice if subject in findings else "",
             team=team,
             runbook=runbook,
         )

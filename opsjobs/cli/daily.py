@@ -14,14 +14,12 @@ import click
 
 from opsjobs.cli.marks import heading, shape
 from opsjobs.cli.setting import Setting, configured, now, setting
-from opsjobs.cli.sources import opened
+from opsjobs.cli.sources import memory, opened, places
 from opsjobs.cli.stack import planned, running
 from opsjobs.errors import OpsjobsError, UsageError
 
 if TYPE_CHECKING:
-    from opsjobs.analysis.growth import Memory
     from opsjobs.analysis.prices import Expenses
-    from opsjobs.ledger import Ledger
     from opsjobs.log import Redactor
     from opsjobs.runner import Finished
 
@@ -135,7 +133,6 @@ def report_on(
     The weekly job and that of costs report on the week that the day is in.
     """
     from opsjobs import config  # noqa: PLC0415 - slow to import
-    from opsjobs.analysis import growth  # noqa: PLC0415 - as above
     from opsjobs.http import Deadline  # noqa: PLC0415 - as above
     from opsjobs.jobs import Context, weekly  # noqa: PLC0415 - as above
     from opsjobs.runner import execute  # noqa: PLC0415 - as above
@@ -162,17 +159,11 @@ def report_on(
             sentry=sources.sentry,
             running=running(planned(here, name), sources) if connection.drift else None,
             past=desk.ledger.past(name, day, _REMEMBERED),
-            places=_places(here, name),
+            places=places(here, name),
             expenses=_expenses(here, name),
-            memory=_memory(desk.ledger, name, day - timedelta(days=growth.REACH)),
+            memory=memory(desk.ledger, name, day),
         )
         return execute(job, work, desk, weekly.slot(day) if weeks else "")
-
-
-def _places(here: Setting, name: str) -> dict[str, str]:
-    connection = here.config.systems[name]
-    servers = {"postgresql": connection.postgresql, "redis": connection.redis}
-    return {kind: f"{server.host}:{server.port}" for kind, server in servers.items() if server}
 
 
 def _expenses(here: Setting, name: str) -> Expenses:
@@ -194,12 +185,6 @@ def _expenses(here: Setting, name: str) -> Expenses:
         prices=PriceTable(tuple(Price(**dict(price)) for price in expenses.prices(told, here.base)) if costs else ()),
         invoices=told.invoices,
     )
-
-
-def _memory(ledger: Ledger, name: str, since: date) -> Memory:
-    from opsjobs.analysis.growth import Memory  # noqa: PLC0415 - slow to import
-
-    return Memory(numbers=ledger.numbers(name, since), forecasts=ledger.forecasts(name, since))
 
 
 def _document(finished: Finished) -> dict[str, object]:

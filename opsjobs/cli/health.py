@@ -14,7 +14,7 @@ import click
 
 from opsjobs.cli.marks import heading, shape
 from opsjobs.cli.setting import Setting, configured, now, say, setting
-from opsjobs.cli.sources import opened
+from opsjobs.cli.sources import memory, opened, places
 from opsjobs.cli.telling import receivers, unheard
 from opsjobs.errors import OpsjobsError, UsageError
 
@@ -141,6 +141,8 @@ def examined(here: Setting, name: str, *, send: bool) -> Examined:
                     visitor=Web() if connection.visits else None,
                     postgresql=sources.postgresql,
                     redis=sources.redis,
+                    places=places(here, name),
+                    memory=memory(desk.ledger, name, moment.astimezone(zone).date()),
                     states=known.states,
                     runs=[run for run in known.runs if run.job != "health"],
                     undelivered=known.undelivered,

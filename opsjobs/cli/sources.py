@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from opsjobs.analysis.growth import Memory
     from opsjobs.cli.setting import Setting
+    from opsjobs.ledger import Ledger
     from opsjobs.sources.alertmanager import Alertmanager
     from opsjobs.sources.grafana import Grafana
     from opsjobs.sources.postgres import Postgres
@@ -43,6 +46,21 @@ def opened(here: Setting, name: str) -> Iterator[Sources]:
             alertmanager=_alertmanager(here, name, stack),
             grafana=_grafana(here, name, stack),
         )
+
+
+def places(here: Setting, name: str) -> dict[str, str]:
+    """Where the databases of a system are, by kind: what is remembered of them belongs to that place."""
+    connection = here.config.systems[name]
+    servers = {"postgresql": connection.postgresql, "redis": connection.redis}
+    return {kind: f"{server.host}:{server.port}" for kind, server in servers.items() if server}
+
+
+def memory(ledger: Ledger, name: str, day: date) -> Memory:
+    """What is remembered of the databases of a system, as far back from a day as anything is compared with."""
+    from opsjobs.analysis.growth import REACH, Memory  # noqa: PLC0415 - slow to import
+
+    since = day - timedelta(days=REACH)
+    return Memory(numbers=ledger.numbers(name, since), forecasts=ledger.forecasts(name, since))
 
 
 def _postgresql(here: Setting, name: str, stack: ExitStack) -> Postgres | None:

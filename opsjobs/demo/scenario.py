@@ -45,7 +45,7 @@ STATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The states into which a real database server can be brought."""
 
 _LIMITED = {
-    "postgresql": ("connections", "transaction", "blocked", "cache", "age", "archiver"),
+    "postgresql": ("connecting", "connections", "transaction", "blocked", "cache", "age", "archiver"),
     "redis": ("memory", "bgsave", "aof", "rejected"),
 }
 """What of a database has a limit, by the ids of a report's rows."""

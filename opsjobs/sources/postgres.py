@@ -9,7 +9,9 @@ import os
 import re
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, LiteralString, Self
@@ -150,11 +152,13 @@ class Postgres:
         return QueryRejected(f"{self._who} rejected it: {self._reason(error)}", advice=_STATEMENT_ADVICE)
 
     def _facts(self, deadline: Deadline) -> PostgresFacts:
+        began = time.monotonic()
         try:
             with self._connected(deadline) as session:
+                connecting = time.monotonic() - began
                 self._session = session
                 try:
-                    return self._collected(_Asker(session), deadline)
+                    return replace(self._collected(_Asker(session), deadline), connecting=connecting)
                 finally:
                     self._session = None
         except psycopg.Error as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -153,7 +154,11 @@ class Redis:
         missing: dict[str, str] = {}
         slow = self._asked(missing, "slow", client.slowlog_len)
         limits = self._limits(client, info, missing)
-        return _facts(info, limits, slow, encrypted=self.connection.tls, missing=missing)
+        # As it comes: the driver would read the command, too.
+        ask: Any = client.execute_command
+        newest = self._asked(missing, "slow_at", lambda: ask("SLOWLOG", "GET", 1)) if slow else None
+        facts = _facts(info, limits, slow, encrypted=self.connection.tls, missing=missing)
+        return replace(facts, **_newest(newest))
 
     def _limits(self, client: redis.Redis, info: Info, missing: dict[str, str]) -> Info:
         """The limit and the policy: of INFO, else of the configuration, which fewer users may read."""
@@ -236,6 +241,16 @@ def _numeral(text: Any) -> float:
     if not _NUMERAL.fullmatch(str(text)):
         raise ValueError("what is kept there is no number")
     return float(text)
+
+
+def _newest(entries: Any) -> dict[str, Any]:
+    """When the newest entry of the slow log was logged, and its seconds. Behind them is the command, which is left."""
+    if not isinstance(entries, list) or not entries or not isinstance(entries[0], list):
+        return {}
+    _, at, length, *_ = entries[0]
+    if not (isinstance(at, int) and isinstance(length, int) and 0 <= at < _LAST_TIME and length >= 0):
+        return {}
+    return {"slow_at": datetime.fromtimestamp(at, UTC), "slow_seconds": length / _MICROSECONDS}
 
 
 def _facts(info: Info, limits: Info, slow: Any, *, encrypted: bool, missing: Mapping[str, str]) -> RedisFacts:

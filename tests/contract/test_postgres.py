@@ -36,6 +36,7 @@ pytestmark = pytest.mark.xdist_group("postgresql")
 PASSWORD = "canary-of-the-looker"
 GRANT = (files("opsjobs.sources") / "grant.sql").read_text("utf-8")
 PARTS = {
+    "connecting",
     "size",
     "tables",
     "connections",
@@ -51,6 +52,7 @@ FAKED = PostgresFacts(
     version="15.18",
     at=datetime.now(UTC),
     database="shop",
+    connecting=0.02,
     size=8_000_000,
     tables=(),
     connections=Connections(used=1, usable=7, by_state={"active": 1}),
@@ -155,6 +157,7 @@ def test_a_healthy_server_tells_each_part(database):
     assert int(facts.version.split(".")[0]) >= 13
     assert abs(facts.at - datetime.now(UTC)) < timedelta(minutes=5)
     assert facts.size > 1_000_000
+    assert 0 < facts.connecting < 20
     assert facts.connections.usable == 7
     assert facts.connections.used == sum(facts.connections.by_state.values()) >= 1
     assert facts.blocked == () and not facts.replication.standby
@@ -355,6 +358,17 @@ def test_a_server_without_a_free_connection_says_so(server):
     finally:
         for session in with_all:
             session.close()
+
+
+def test_it_says_how_long_it_took_until_it_let_us_in(server, admin):
+    admin.execute("ALTER SYSTEM SET post_auth_delay = 1")
+    admin.execute("SELECT pg_reload_conf()")
+    try:
+        found = eventually(lambda: (found := ask(server).connecting) > 1 and found)
+    finally:
+        admin.execute("ALTER SYSTEM RESET post_auth_delay")
+        admin.execute("SELECT pg_reload_conf()")
+    assert 1 < found < 20
 
 
 def test_connections_are_counted_by_state(server):

@@ -111,10 +111,31 @@ def test_a_server_that_is_down_is_unreachable(kind):
         database.facts(Deadline(5))
 
 
-def test_it_is_asked_three_things_at_most_and_says_nothing_of_itself(redis_real):
+def test_it_is_asked_four_things_at_most_and_says_nothing_of_itself(redis_real):
     ask(redis_real)
     commands = {name for name in redis_real.client.info("commandstats") if "config" not in name}
     assert commands == {"cmdstat_info", "cmdstat_slowlog|len"}
+
+
+def test_of_the_newest_slow_command_only_when_and_how_long_is_known(redis_real):
+    client = redis_real.client
+    client.config_set("slowlog-log-slower-than", 0)
+    client.execute_command("SET", "canary-key", "canary-value")
+    client.config_set("slowlog-log-slower-than", 10_000_000)
+    try:
+        facts = ask(redis_real)
+        assert "canary-value" in str(client.execute_command("SLOWLOG", "GET", 10))
+        assert facts.slow >= 1 and 0 <= facts.slow_seconds < 1
+        assert abs(facts.slow_at - facts.at) < timedelta(minutes=5)
+        assert "canary" not in repr(facts)
+        client.execute_command("ACL", "SETUSER", "looker", "on", ">canary", "+info", "+slowlog|len")
+        facts = ask(redis_real, username="looker", password="canary")
+        assert facts.slow >= 1 and facts.slow_at is facts.slow_seconds is None
+        assert set(facts.missing) == {"slow_at"}
+    finally:
+        client.execute_command("ACL", "DELUSER", "looker")
+        client.config_set("slowlog-log-slower-than", 10_000)
+        client.slowlog_reset()
 
 
 def test_hits_misses_and_keys_are_counted(redis_real):

@@ -71,6 +71,18 @@ def test_connections_are_held_against_what_is_usable(used, status):
     assert subjects(result) == ([] if status is OK else [("postgresql:connections", status)])
 
 
+@pytest.mark.parametrize(
+    ("seconds", "status", "said"),
+    [(0.02, OK, "20 ms"), (1.0, OK, "1.0 s"), (1.001, WARNING, "1.001 s"), (None, UNKNOWN, "no data")],
+)
+def test_whoever_connects_may_wait_for_a_second(seconds, status, said):
+    result = postgresql(connecting=seconds)
+    assert (row(result, "connecting").status, row(result, "connecting").value) == (status, said)
+    if status is WARNING:
+        (finding,) = result.findings
+        assert finding.detail == "Above 1 s." and "pooler" in finding.advice
+
+
 def test_a_server_without_a_usable_connection_is_unknown():
     result = postgresql(connections=Connections(used=3, usable=0, by_state={"idle": 3}))
     assert row(result, "connections").status is UNKNOWN
@@ -249,6 +261,13 @@ def test_what_is_wrong_with_a_redis_is_told(known, name, status):
     assert row(result, name).status is status
     expected = {OK: [], UNKNOWN: [("source:redis", UNKNOWN)]}.get(status, [(f"redis:{name}", status)])
     assert subjects(result) == expected
+
+
+def test_of_the_slow_log_it_is_said_how_long_the_newest_took_and_when_where_that_is_known():
+    assert row(redis(slow=3), "slow").reason == "entries, of as many as are kept"
+    found = row(redis(slow=3, slow_at=REDIS.at - 2 * HOUR, slow_seconds=0.25), "slow")
+    assert found.reason == "entries, of as many as are kept, the newest took 250 ms, 2 h ago"
+    assert (found.status, found.number) == (OK, 3)
 
 
 def test_nothing_is_well_of_a_redis_that_still_loads_and_what_is_wrong_stays_so():
