@@ -4,12 +4,13 @@
     components.py    what must be up: its members by `up`
     urls.py          the addresses of components: answer, time, certificate
     indicators.py    numbers of the profile against their limits
+    figures.py       those of them that databases keep
     objectives.py    how fast error budgets burn
     prometheus.py    Prometheus itself, and metrics that have vanished
     alertmanager.py  whether it can tell people, and what it could not deliver
     grafana.py       its own database, and its data sources
     alerts.py        what fires, and what fired since the last run and is over
-    databases.py     what PostgreSQL and Redis say of themselves
+    databases.py     what PostgreSQL and Redis say of themselves, and the numbers that they keep
     jobs.py          opsjobs' own jobs and undelivered messages
 
     causes.py        what one check explains of others
@@ -82,10 +83,12 @@ def look(around: Around, checks: Sequence[Check], deadline: Deadline) -> list[Fo
 
 
 def _probed(probe: Probe, deadline: Deadline) -> list[Found]:
+    found: list[Found] = []
     try:
-        return list(probe.ask(deadline.within(probe.seconds)))
+        # One by one: what was found before the source failed is as good as ever.
+        found.extend(probe.ask(deadline.within(probe.seconds)))
     except SourceError as error:
-        return [
+        found.append(
             CheckResult(
                 id=probe.id,
                 title=probe.title,
@@ -96,4 +99,5 @@ def _probed(probe: Probe, deadline: Deadline) -> list[Found]:
                 team=probe.team,
                 runbook=probe.runbook,
             )
-        ]
+        )
+    return found

@@ -1,52 +1,67 @@
-"""What PostgreSQL and Redis say of themselves, where they are configured."""
+"""What PostgreSQL and Redis say of themselves where they are configured, and the numbers that they keep."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 from opsjobs.analysis import growth, postgresql, redis
 from opsjobs.analysis.databases import LOADING, DatabaseResult
+from opsjobs.checks import figures
 from opsjobs.checks.check import Around, Check, Found, Probe
+from opsjobs.errors import Overloaded, SourceError, TimedOut, Unreachable
 from opsjobs.http import Deadline
 from opsjobs.model import CheckResult, Status
+from opsjobs.sources import Figures, unconfigured
 
-_SECONDS = 10
+_SECONDS, _FACTS = 25, 10
+"""For all that one is asked, and for what it says of itself."""
+_GONE = (Unreachable, TimedOut, Overloaded)
 
 
 def checks(around: Around) -> Iterator[Check]:
-    """One for each database, with a result for each thing that it says."""
-    for name, title, ask in (
-        ("postgresql", "PostgreSQL", partial(_postgresql, around)),
-        ("redis", "Redis", partial(_redis, around)),
-    ):
-        if getattr(around, name) is not None:
-            team, runbook = around.owners.of_server(name)
+    """One for each database, with a result for each thing that it says and for each number that it keeps."""
+    for store, title in (("postgresql", "PostgreSQL"), ("redis", "Redis")):
+        if _source(around, store) is not None or figures.declared(around, store):
+            team, runbook = around.owners.of_server(store)
             yield Probe(
-                id=f"source:{name}",
+                id=f"source:{store}",
                 title=title,
-                ask=ask,
+                ask=partial(_ask, around, store),
                 seconds=_SECONDS,
                 team=team,
                 runbook=runbook,
-                cause=f"component:{name}",
+                cause=f"component:{store}",
             )
 
 
-def _postgresql(around: Around, deadline: Deadline) -> Iterable[Found]:
-    if around.postgresql is None:
-        return []
-    team, runbook = around.owners.of_server("postgresql")
-    facts = around.postgresql.facts(deadline)
-    return _results(around, postgresql.evaluate(facts, team=team, runbook=runbook))
+def _source(around: Around, store: str) -> Figures | None:
+    return {"postgresql": around.postgresql, "redis": around.redis}[store]
 
 
-def _redis(around: Around, deadline: Deadline) -> Iterable[Found]:
-    if around.redis is None:
-        return []
-    team, runbook = around.owners.of_server("redis")
-    facts = around.redis.facts(deadline)
-    return _results(around, redis.evaluate(facts, team=team, runbook=runbook))
+def _ask(around: Around, store: str, deadline: Deadline) -> Iterator[Found]:
+    """First how it is, then its numbers: never two sessions at once."""
+    source, questions = _source(around, store), figures.questions(around, store)
+    try:
+        yield from _results(around, _facts(around, store, deadline.within(_FACTS)))
+    except SourceError as error:
+        if source is None or isinstance(error, _GONE):
+            yield from figures.judged(around, store, [error] * len(questions))
+        else:
+            # Who may not see how it is may still read its numbers.
+            yield from figures.judged(around, store, source.figures(questions, deadline))
+        raise
+    if source is not None and questions:
+        yield from figures.judged(around, store, source.figures(questions, deadline))
+
+
+def _facts(around: Around, store: str, deadline: Deadline) -> DatabaseResult:
+    team, runbook = around.owners.of_server(store)
+    if store == "postgresql" and around.postgresql is not None:
+        return postgresql.evaluate(around.postgresql.facts(deadline), team=team, runbook=runbook)
+    if store == "redis" and around.redis is not None:
+        return redis.evaluate(around.redis.facts(deadline), team=team, runbook=runbook)
+    raise unconfigured(store)
 
 
 def _results(around: Around, result: DatabaseResult) -> Iterator[Found]:

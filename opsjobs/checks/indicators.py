@@ -16,21 +16,34 @@ _SIDE = {Direction.BELOW: "above", Direction.ABOVE: "below"}
 
 
 def checks(around: Around) -> Iterator[Check]:
-    """One for each indicator that has a limit and comes from Prometheus: others have nothing to be held against."""
-    for declared in around.system.indicators:
-        spec = declared.spec
-        if spec.store == "prometheus" and (spec.warning is not None or spec.critical is not None):
-            question = Question(query=spec.number, at=around.now)
+    """One for each that comes from Prometheus. Those of a database are asked with it."""
+    for declared in limited(around):
+        if declared.spec.store == "prometheus":
+            question = Question(query=declared.spec.number, at=around.now)
             yield Inquiry(questions=(question,), judge=partial(_judge, around, declared))
 
 
+def limited(around: Around) -> Iterator[DeclaredIndicator]:
+    """The indicators that have a limit: others have nothing to be held against."""
+    for declared in around.system.indicators:
+        if declared.spec.warning is not None or declared.spec.critical is not None:
+            yield declared
+
+
 def _judge(around: Around, declared: DeclaredIndicator, replies: Sequence[Reply]) -> Iterable[Found]:
-    spec = declared.spec
-    measurement = _measured(replies[0], spec.unit)
-    status = spec.threshold.evaluate(measurement)
+    (reply,), spec = replies, declared.spec
     sources = {around.system.metrics[name].component for name in map(around.system.family, spec.metrics) if name}
     own = f"component:{sources.pop()}" if len(sources) == 1 else ""
-    yield CheckResult(
+    yield result(around, declared, reply, _measured(reply, spec.unit), silence=own)
+
+
+def result(
+    around: Around, declared: DeclaredIndicator, reply: Reply, measurement: Measurement, *, silence: str
+) -> CheckResult:
+    """An indicator held against its limits. `silence` is the check that explains why it has no number."""
+    spec = declared.spec
+    status = spec.threshold.evaluate(measurement)
+    return CheckResult(
         id=f"indicator:{declared.id}",
         title=spec.title,
         status=status,
@@ -41,7 +54,8 @@ def _judge(around: Around, declared: DeclaredIndicator, replies: Sequence[Reply]
         critical=spec.critical,
         healthy=spec.healthy,
         # Its silence is explained by where it comes from; a bad value only by what the profile names.
-        cause=own if measurement.value is None else spec.explained_by,
+        cause=silence if measurement.value is None else spec.explained_by,
+        advice=reply.advice if isinstance(reply, SourceError) else "",
         team=around.owners.team(spec.team),
         dashboard=around.owners.dashboard(spec.dashboard),
         runbook=around.owners.runbook(spec.runbook),

@@ -8,10 +8,10 @@ from datetime import timedelta
 
 from opsjobs import statements
 from opsjobs.analysis.trust import Days
-from opsjobs.errors import SourceError, Unreachable
+from opsjobs.errors import SourceError
 from opsjobs.jobs.context import Context
 from opsjobs.model import Answer, Evidence, IndicatorResult, Quality, Window
-from opsjobs.sources import Figures, Question
+from opsjobs.sources import Figures, Question, unconfigured
 from opsjobs.system import DeclaredIndicator
 
 Reply = Answer | SourceError
@@ -33,7 +33,7 @@ def ask(context: Context, days: Days) -> Asked:
         declared = [each for each in context.system.indicators if each.spec.store == store]
         questions = list(_questions(context, days, declared))
         asked = [question for _, _, question in questions]
-        replies = source.figures(asked, context.deadline) if source else [_unknown(store)] * len(asked)
+        replies = source.figures(asked, context.deadline) if source else [unconfigured(store)] * len(asked)
         for (name, window, _), reply in zip(questions, replies, strict=True):
             if window is None:
                 members[name] = reply
@@ -70,10 +70,6 @@ def _questions(
 
 def _question(statement: str, window: Window) -> Question:
     return Question(query=statement, at=window.end, window=window)
-
-
-def _unknown(store: str) -> SourceError:
-    return Unreachable(f"it is not configured where {store} is", advice="Say in opsjobs.yml where it is.")
 
 
 def evidence(context: Context, days: Days, asked: Asked, result: IndicatorResult) -> Iterator[Evidence]:

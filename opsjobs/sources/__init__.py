@@ -197,6 +197,11 @@ class Visitor(Protocol):
         """What it answers. Raises `SourceError` when there is no answer."""
 
 
+def unconfigured(store: str) -> SourceError:
+    """Why a store is not asked of which nobody said where it is."""
+    return Unreachable(f"it is not configured where {store} is", advice="Say in opsjobs.yml where it is.")
+
+
 def figure(value: object, at: datetime, **labels: str) -> Series:
     """A series of one sample from what a driver gave. Raises `ValueError` when it is no number."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
