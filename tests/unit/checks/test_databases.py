@@ -26,7 +26,8 @@ def redis(**known):
 
 
 def told(found, *others):
-    return [each.id for each in rolled_up([*results(found).values(), *others], Team(name=""), "") if each.status != OK]
+    bad, _ = rolled_up([*results(found).values(), *others], Team(name=""), "")
+    return [each.id for each in bad if each.status != OK]
 
 
 def test_each_row_is_a_check_and_all_are_well_of_servers_that_are():
