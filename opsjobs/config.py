@@ -133,7 +133,7 @@ class SystemConnection(Declared):
     maintenance: tuple[MaintenanceSpec, ...] = ()
     """When nobody is told."""
     costs: ExpensesSpec = ExpensesSpec()
-    """The money that no metric knows: budget, fixed costs, rates, invoices."""
+    """The money that no metric knows: budget, fixed costs, rates, prices of one's own."""
     pings: dict[Literal["daily", "weekly", "health", "costs"], PingSpec] = Field(default_factory=dict)
     """By job: who raises the alarm when no run ends."""
 

@@ -1,4 +1,4 @@
-"""What opsjobs.yml says of money: a budget, fixed costs, rates, invoices, and prices of one's own."""
+"""What opsjobs.yml says of money: a budget, fixed costs, rates, and prices of one's own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from opsjobs.declaration import Declared, load, parse
 from opsjobs.system.cost import Currency, Kind, Money
-
-_MONTH = r"\d{4}-(0[1-9]|1[0-2])"
 
 
 def _amount(value: Any) -> Any:
@@ -45,8 +43,6 @@ class ExpensesSpec(Declared):
     """How much of the system's currency one of another is: USD: 0.86."""
     prices: Path | None = None
     """Prices of one's own, as in prices.yml, before those that ship."""
-    invoices: dict[Annotated[str, Field(pattern=f"^{_MONTH}$")], Amount] = Field(default_factory=dict)
-    """What was billed for what is read from counters, by month: 2026-10."""
 
 
 class PriceSpec(Declared):

@@ -82,8 +82,6 @@ class Expenses:
     rates: Mapping[str, Decimal] = field(default_factory=dict)
     """How much of the system's currency one of another is."""
     prices: PriceTable = field(default_factory=PriceTable)
-    invoices: Mapping[str, Decimal] = field(default_factory=dict)
-    """What was really billed, by month (2026-10), in the system's currency; of what is read, not of fixed costs."""
 
     def converted(self, amount: Decimal, currency: str, own: str) -> Decimal | None:
         """An amount in the system's own currency; None where no rate is known."""

@@ -183,7 +183,6 @@ def _expenses(here: Setting, name: str) -> Expenses:
         ),
         rates=told.rates,
         prices=PriceTable(tuple(Price(**dict(price)) for price in expenses.prices(told, here.base)) if costs else ()),
-        invoices=told.invoices,
     )
 
 

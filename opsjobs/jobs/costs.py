@@ -151,11 +151,13 @@ def _report(context: Context, told: Told, window: Window, evidence: tuple[Eviden
         status=Status.worst([Status.OK, *(finding.status for finding in findings)]),
         complete=not gaps,
         verdict=_verdict(told),
+        calm=f"the week cost {quantity(float(told.read + told.fixed), told.costs.currency)}, {ledgers.moved(told)}",
         tally=tuple(_tally(told)),
         findings=findings,
         sections=tuple(ledgers.sections(told)),
         gaps=gaps,
         evidence=evidence,
+        lines=tuple(ledgers.lines(told)),
     )
 
 

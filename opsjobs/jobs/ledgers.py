@@ -41,6 +41,19 @@ def sections(told: Told) -> Iterator[Section]:
     yield Section(id="forecast", title="Where it is going", blocks=(_outlook(told),))
 
 
+def lines(told: Told) -> Iterator[tuple[str, ...]]:
+    """Every line of the weeks that were read, for a spreadsheet."""
+    labels = list(dict.fromkeys(name for line in told.spending.lines for name, _ in line.member))
+    counted = ("requests", "failed", "tokens")
+    yield ("day", "item", *labels, f"amount_{told.costs.currency}", *counted, "reason")
+    for line in sorted(told.spending.lines, key=lambda line: (line.day, line.item, line.member)):
+        member = dict(line.member)
+        amount = "" if line.amount is None else f"{line.amount:f}"
+        counts = (line.requests, line.failed, line.tokens)
+        numbers = ("" if count is None else f"{count:.0f}" for count in counts)
+        yield (f"{line.day}", line.item, *(member.get(name, "") for name in labels), amount, *numbers, line.reason)
+
+
 def _money(amount: Decimal | float | None, told: Told) -> str:
     return NO_DATA if amount is None else quantity(float(amount), told.costs.currency)
 

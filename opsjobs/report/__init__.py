@@ -9,6 +9,7 @@
     sparks     spark lines, drawn by hand, as inline SVG
     text       the same report for terminals and mail
     data       the same report for programs: docs/report-json.md
+    spreadsheet the rows behind it, where it has any, as CSV
     pdf        the page on paper, printed in a child process
 
 To add a block: a dataclass in `document`, a macro in `blocks.html`, a case in `text` and one in `data`.
@@ -36,6 +37,7 @@ MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
         "report.pdf": "application/pdf",
         "report.txt": "text/plain; charset=utf-8",
         "report.json": "application/json",
+        "report.csv": "text/csv; charset=utf-8",
     }
 )
 
@@ -59,7 +61,7 @@ def render(
     secrets out of every text, because what a source says may repeat them.
     """
     # Each of these loads a library that most commands do without.
-    from opsjobs.report import data, html, hygiene, text  # noqa: PLC0415
+    from opsjobs.report import data, html, hygiene, spreadsheet, text  # noqa: PLC0415
     from opsjobs.report.pdf import Printer  # noqa: PLC0415
 
     report = hygiene.cleaned(report, redact)
@@ -74,6 +76,8 @@ def render(
         report = hygiene.cleaned(dataclasses.replace(report, complete=False, gaps=(*report.gaps, gap)), redact)
         page = html.render(report)
     files |= {"report.html": page, "report.txt": text.render(report), "report.json": data.render(report)}
+    if report.lines:
+        files["report.csv"] = spreadsheet.render(report)
     return Rendered(
         files=MappingProxyType({name: files[name] for name in MEDIA_TYPES if name in files}),
         failures=MappingProxyType(failures),

@@ -334,10 +334,14 @@ class Report:
     verdict: str
     over: bool = True
     """False while the window is still going on: then the report says "so far"."""
+    calm: str = "all well"
+    """What a subject says when nothing needs a person."""
     tally: tuple[Fact, ...] = ()
     findings: tuple[Finding, ...] = ()
     sections: tuple[Section, ...] = ()
     gaps: tuple[Gap, ...] = ()
     evidence: tuple[Evidence, ...] = field(default_factory=tuple)
+    lines: tuple[tuple[str, ...], ...] = ()
+    """What is counted, for spreadsheets: a row of headings, then the lines. Without any there is no such file."""
     evidence_window: Window | None = None
     """The window that the evidence is of, where that is only a part of the report's."""

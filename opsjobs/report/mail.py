@@ -48,7 +48,7 @@ def letter(report: Report, files: Mapping[str, bytes], where: str) -> Letter:
 def subject(report: Report) -> str:
     """The verdict and the date, the worst first: what a list of mails shows of it."""
     partial = "" if report.complete else " PARTIAL"
-    nothing = "all well" if report.complete else "something is missing"
+    nothing = report.calm if report.complete else "something is missing"
     first = report.findings[0].title if report.findings else nothing
     if len(first) > _SUBJECT_FINDING:
         first = first[: _SUBJECT_FINDING - 1].rstrip() + "…"

@@ -1,10 +1,17 @@
 """Weekly costs on a real Prometheus: what is planted is found, to the amount and by its cause."""
 
+import csv
+import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import jsonschema
 import pytest
 
 from opsjobs.analysis.drivers import CACHE, MIX, PRICE, TOKENS, VOLUME
@@ -323,3 +330,70 @@ def test_a_prometheus_that_has_nothing_is_no_week_without_cost(told):
 def test_a_week_that_is_not_over_is_not_told(told):
     with pytest.raises(UsageError, match="is not over"):
         told(history({}), week=MONDAY + timedelta(days=7))
+
+
+@pytest.fixture(scope="module")
+def shop(binaries, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("costs")
+    with prometheus_with(binaries, folder / "prometheus", history(in_the_week(Day(tokens=1600.0)))) as server:
+        (folder / "shop.yml").write_text(PROFILE)
+        (folder / "bare.yml").write_text(PROFILE.partition("costs:")[0])
+        (folder / "opsjobs.yml").write_text(
+            f"systems:\n"
+            f"  shop: {{profile: shop.yml, prometheus: {{url: '{server.url}'}}, costs: {{budget: 9000}}}}\n"
+            f"  bare: {{profile: bare.yml, prometheus: {{url: '{server.url}'}}}}\n"
+            f"storage: {{root: state}}\n"
+        )
+        yield folder
+
+
+class TestOnTheCommandLine:
+    def opsjobs(self, folder, *words):
+        return subprocess.run(
+            [sys.executable, "-m", "opsjobs", *words],
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "HOME": str(folder)},
+            capture_output=True,
+            text=True,
+        )
+
+    def test_a_week_becomes_five_files_that_say_the_same(self, shop):
+        done = self.opsjobs(shop, "costs", "--week", "2026-W46")
+        assert done.returncode == 0, done.stderr
+        assert "the week before; an active user costs €" in done.stdout
+        folder = shop / "state/reports/shop/costs/2026-W46"
+        assert sorted(path.name for path in folder.iterdir()) == [
+            f"report.{kind}" for kind in ("csv", "html", "json", "pdf", "txt")
+        ]
+        with (folder / "report.csv").open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+        week = [row for row in rows if row["day"] in {str(day) for day in WEEK}]
+        total = sum(Decimal(row["amount_EUR"]) for row in week)
+        assert abs(total - Decimal(week_of(Day(tokens=1600.0)))) < Decimal("0.001")
+        assert {row["model"] for row in rows} == {"large", "small"} and len({row["day"] for row in rows}) == 35
+        assert "Tokens" in (folder / "report.txt").read_text()
+        document = json.loads((folder / "report.json").read_text())
+        jsonschema.validate(document, json.loads((Path(__file__).parents[2] / "docs/report.schema.json").read_text()))
+        (run,) = json.loads(self.opsjobs(shop, "runs", "list", "--job", "costs", "--json").stdout)["runs"]
+        assert (run["job"], run["slot"], run["outcome"]) == ("costs", "2026-W46", "succeeded")
+
+    def test_a_system_without_costs_is_told_how_to_get_them(self, shop):
+        done = self.opsjobs(shop, "costs", "--system", "bare", "--week", "2026-W46")
+        assert done.returncode == 64
+        assert "says nothing of costs" in done.stderr and "docs/costs.md" in done.stderr
+
+    @pytest.mark.parametrize("week", ["2026-W60", "46", "2026-11-09"])
+    def test_a_week_that_is_none_is_told_with_one_that_is(self, shop, week):
+        done = self.opsjobs(shop, "costs", "--week", week)
+        assert done.returncode == 64 and "such as 2026-W46" in done.stderr
+
+    def test_a_prometheus_that_is_gone_leaves_a_partial_report(self, shop, tmp_path):
+        (tmp_path / "opsjobs.yml").write_text(
+            "systems: {pratikoai: {prometheus: {url: 'http://127.0.0.1:9', timeout: 2}}}\nstorage: {root: state}\n"
+        )
+        done = self.opsjobs(tmp_path, "costs", "--week", "2026-W46")
+        assert done.returncode == 3
+        assert (
+            "It is not known what the week cost." in done.stdout
+            and "cannot be reached" in (tmp_path / "state/reports/pratikoai/costs/2026-W46/report.txt").read_text()
+        )

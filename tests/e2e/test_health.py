@@ -125,6 +125,17 @@ def test_an_address_that_does_not_answer_is_critical(lost):
     assert "Grafana at its address: http://localhost:3000/api/health cannot be reached" in done.stdout
 
 
+def test_an_alertmanager_and_a_grafana_that_are_gone_are_told_and_why(lost):
+    text = (lost / "opsjobs.yml").read_text()
+    gone = "alertmanager: {url: 'http://127.0.0.1:9'}, grafana: {url: 'http://127.0.0.1:9'}, visits: false"
+    (lost / "opsjobs.yml").write_text(text.replace("visits: false", gone))
+    (system,) = json.loads(opsjobs(lost, "health", "--json").stdout)["systems"]
+    bad = {check["id"]: (check["status"], check["text"]) for check in system["checks"]}
+    for name in ("source:alertmanager", "source:grafana"):
+        status, said = bad[name]
+        assert status in {"CRITICAL", "UNKNOWN"} and "cannot be reached: Connection refused" in said
+
+
 def test_a_plugin_says_unknown_of_a_faulty_configuration(tmp_path):
     (tmp_path / "opsjobs.yml").write_text("systems: {portfolio: {visit: 1}}\n")
     done = opsjobs(tmp_path, "health", "--nagios")

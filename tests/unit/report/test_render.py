@@ -32,11 +32,12 @@ def pdf_text(pdf):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_report_comes_in_every_format(rendered, name):
-    assert tuple(rendered[name].files) == tuple(MEDIA_TYPES)
+    # None of these has lines for a spreadsheet.
+    assert tuple(rendered[name].files) == tuple(name for name in MEDIA_TYPES if name != "report.csv")
     assert rendered[name].failures == {}
 
 
-@pytest.mark.parametrize("file", MEDIA_TYPES)
+@pytest.mark.parametrize("file", [name for name in MEDIA_TYPES if name != "report.csv"])
 def test_the_same_report_gives_the_same_bytes_in_another_process(rendered, file, tmp_path):
     program = (
         "import sys; from tests.unit.report import samples; from opsjobs.report import render\n"
