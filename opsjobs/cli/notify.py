@@ -78,8 +78,16 @@ def _test_letter(recipient: str) -> tuple[str, Letter]:
 
 @notify.command(epilog="Example: opsjobs notify preview --system pratikoai --out ./mails")
 @click.option("--system", "name", metavar="NAME", required=True, help="A system of the configuration.")
-@click.option("--job", type=click.Choice(["daily", "health"]), default="daily", help="Of which job. Default: daily.")
-@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Default: yesterday.")
+@click.option(
+    "--job", type=click.Choice(["daily", "weekly", "costs", "health"]), default="daily", help="Default: daily."
+)
+@click.option(
+    "--date",
+    "day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="Of a report: its day, or one of its week. Default: the last that is over.",
+)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where they go.")
 @configured
 @click.pass_obj
@@ -90,7 +98,7 @@ def preview(redactor: Redactor, *, name: str, job: str, day: datetime | None, ou
     """
     here = setting(file, redactor)
     here.config.chosen(name)
-    messages = list(_of_daily(here, name, day) if job == "daily" else _of_health(here, name))
+    messages = list(_of_health(here, name) if job == "health" else _of_report(here, name, day, job))
     out.mkdir(parents=True, exist_ok=True)
     for recipient, file_name, content in messages:
         path = out / file_name
@@ -100,7 +108,7 @@ def preview(redactor: Redactor, *, name: str, job: str, day: datetime | None, ou
         click.echo("nothing: all is well, or no channel takes it")
 
 
-def _of_daily(here: Setting, name: str, day: datetime | None) -> Iterator[tuple[str, str, bytes]]:
+def _of_report(here: Setting, name: str, day: datetime | None, job: str) -> Iterator[tuple[str, str, bytes]]:
     from opsjobs.notify.outbox import identity  # noqa: PLC0415 - slow to import
     from opsjobs.report import mail  # noqa: PLC0415 - as above
 
@@ -110,7 +118,7 @@ def _of_daily(here: Setting, name: str, day: datetime | None) -> Iterator[tuple[
     recipients = here.config.systems[name].recipients
     if not recipients:
         raise UsageError(f"'{name}' has no recipients", advice=_HELP)
-    finished = report_on(here, name, day.date() if day else None)
+    finished = report_on(here, name, day.date() if day else None, job=job)
     files = {Path(each.path).name: Path(each.path).read_bytes() for each in finished.run.artifacts}
     letter = mail.letter(finished.report, files, str(Path(finished.run.artifacts[0].path).parent))
     for recipient in recipients:

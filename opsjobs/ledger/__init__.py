@@ -217,7 +217,13 @@ class Ledger:
     def refused(self, system: str, job: str) -> set[tuple[str, str]]:
         """The receivers (`channel:recipient`) and runs of a job whose message was given up."""
         table = tables.deliveries
-        failed = sa.and_(table.c.system == system, table.c.job == job, table.c.state == DeliveryState.FAILED.value)
+        failed = sa.and_(
+            table.c.system == system,
+            table.c.job == job,
+            table.c.state == DeliveryState.FAILED.value,
+            # What went another way in its place speaks of another receiver.
+            table.c.id.not_like("%.instead"),
+        )
         with self._begin() as connection:
             rows = connection.execute(sa.select(table.c.channel, table.c.recipient, table.c.run_id).where(failed))
             return {(f"{row.channel}:{row.recipient}", row.run_id) for row in rows}

@@ -8,7 +8,17 @@ from datetime import tzinfo
 
 from opsjobs.model import Attachment, IndicatorResult, Letter, Status
 from opsjobs.report import MEDIA_TYPES, charts, filters, text
-from opsjobs.report.document import ChangeRow, Changes, Chart, Charts, DayStrip, DaySummary, IndicatorTable, Report
+from opsjobs.report.document import (
+    ChangeRow,
+    Changes,
+    Chart,
+    Charts,
+    DayStrip,
+    DaySummary,
+    IndicatorTable,
+    Report,
+    Table,
+)
 from opsjobs.report.html import environment
 
 LARGEST = 90_000
@@ -16,6 +26,7 @@ LARGEST = 90_000
 _FILES = ("report.pdf", "report.html")
 _SUBJECT_FINDING = 70
 _CHANGES = 5
+_TABLE_ROWS = 12
 
 
 def letter(report: Report, files: Mapping[str, bytes], where: str) -> Letter:
@@ -70,6 +81,7 @@ def _page(report: Report, drawn: list[Chart], zone: tzinfo, where: str) -> str:
             charts=drawn,
             days=list(_days(report)),
             changes=list(_changes(report))[:_CHANGES],
+            table=next(_tables(report), None),
             findings=report.findings[: max(most, 1)],
             rows=rows[:most],
             hidden=max(0, len(rows) - most),
@@ -101,6 +113,16 @@ def _changes(report: Report) -> Iterator[ChangeRow]:
         for block in section.blocks:
             if isinstance(block, Changes):
                 yield from block.rows
+
+
+def _tables(report: Report) -> Iterator[tuple[str, Table]]:
+    """Tables of words, each with the title of its section, cut to what a phone shows."""
+    for section in report.sections:
+        for block in section.blocks:
+            if isinstance(block, Table):
+                whole = [row for row in block.rows if row.whole]
+                rows = (*block.rows[:_TABLE_ROWS], *(row for row in whole if row not in block.rows[:_TABLE_ROWS]))
+                yield section.title, dataclasses.replace(block, rows=rows)
 
 
 def _rows(report: Report) -> Iterator[IndicatorResult]:

@@ -145,6 +145,29 @@ def test_a_delivery_is_due_until_it_is_sent_and_then_is_not(ledger):
     assert ledger.message(delivery.id, Form.FULL) is None
 
 
+def test_whoever_refused_a_message_is_known_and_not_whoever_heard_of_it_instead(ledger):
+    delivery = Delivery(
+        id="x",
+        run_id="r1",
+        system="shop",
+        job="health",
+        slot="x",
+        channel="pagerduty",
+        recipient="pagerduty",
+        created_at=STARTED,
+        due_at=STARTED,
+    )
+    other = replace(delivery, id="x.instead", channel="slack", recipient="#ops\0")
+    for each in (delivery, other):
+        ledger.post(Message(delivery=each, forms={Form.FULL: b"x"}))
+        ledger.mark(replace(each, state=DeliveryState.FAILED, error="no\0"))
+    assert ledger.refused("shop", "health") == {("pagerduty:pagerduty", "r1")}
+    assert ledger.refused("shop", "daily") == ledger.refused("another", "health") == set()
+    # What was given up stays so.
+    ledger.mark(delivery)
+    assert ledger.waiting("shop") == []
+
+
 def test_what_goes_another_way_is_written_with_what_it_stands_for(ledger):
     delivery = Delivery(
         id="x",
