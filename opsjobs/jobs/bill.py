@@ -77,12 +77,24 @@ def bill(rules: Rules, metrics: Metrics, days: Sequence[date], zone: tzinfo, dea
     hits = {day: _sum(found.get(("", "hits", day))) for day in days}
     spending = Spending(
         lines=tuple(lines),
-        seen={(item, day): share for item, by_day in seen.items() for day, share in by_day.items()},
+        # A day whose money could not be read, or only in part, is no day without cost.
+        seen={
+            (item, day): share if _read(found, item, day) else 0.0
+            for item, by_day in seen.items()
+            for day, share in by_day.items()
+        },
         traffic={day: value for day, value in traffic.items() if value is not None},
         hits={day: value for day, value in hits.items() if value is not None},
-        gaps=tuple(_gaps(said, costs)),
+        gaps=tuple(gaps(said, costs)),
     )
     return Bill(spending=spending, asked=said)
+
+
+def _read(found: Mapping[tuple[str, str, date | None], Reply], item: str, day: date) -> bool:
+    """Whether the question for the money of an item on a day has a whole answer."""
+    replies = [found[item, what, day] for what in ("spent", "units", "tokens") if (item, what, day) in found]
+    # Beside a counter of money, tokens only say why.
+    return isinstance(replies[0], Answer) and not replies[0].warnings
 
 
 def _of_items(costs: CostsSpec, days: Sequence[date], zone: tzinfo) -> Iterator[Asked]:
@@ -236,13 +248,13 @@ def _sum(reply: Reply | None) -> float | None:
     return sum(known) if known else None
 
 
-def _gaps(said: Sequence[tuple[Asked, Reply]], costs: CostsSpec) -> Iterator[Gap]:
+def gaps(said: Sequence[tuple[Asked, Reply]], costs: CostsSpec) -> Iterator[Gap]:
     """What could not be asked, once for each item and reason."""
     told = set()
     for asked, reply in said:
         warned = "; ".join(reply.warnings) if isinstance(reply, Answer) else ""
         reason = reply.message if isinstance(reply, SourceError) else (f"the source warns: {warned}" if warned else "")
-        title = costs.items[asked.item].title if asked.item else "Traffic"
+        title = costs.items[asked.item].title if asked.item else asked.what.replace("_", " ").capitalize()
         if reason and (title, reason) not in told:
             told.add((title, reason))
             yield Gap(source=title, reason=reason, advice=reply.advice if isinstance(reply, SourceError) else "")

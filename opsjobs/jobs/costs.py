@@ -19,7 +19,7 @@ from opsjobs.jobs import ledgers
 from opsjobs.jobs.context import Context, Result
 from opsjobs.jobs.reckoning import Told
 from opsjobs.jobs.weekly import slot
-from opsjobs.model import Answer, Evidence, Finding, Gap, Quality, Status, Window
+from opsjobs.model import Evidence, Finding, Gap, Quality, Status, Window
 from opsjobs.report.document import Fact, Report
 from opsjobs.sources import Question, ask_all
 from opsjobs.system.cost import CostsSpec
@@ -43,8 +43,11 @@ def run(context: Context) -> Result:
     days = [*bills.before(week[0], _HISTORY - _DAYS), *week]
     rules = bills.Rules(costs, context.expenses)
     bill = bills.bill(rules, context.metrics, days, zone, context.deadline)
-    told = _told(context, costs, bill.spending, week)
-    report = _report(context, told, _window(week, zone), tuple(_evidence(context, costs, bill)))
+    numbers, asked = _economics(context, costs, bill.spending, week)
+    told = _told(context, costs, bill.spending, numbers, week)
+    told = replace(told, gaps=(*told.gaps, *bills.gaps(asked, costs)))
+    evidence = tuple(_evidence(context, costs, [*bill.asked, *asked]))
+    report = _report(context, told, _window(week, zone), evidence)
     return Result(report=report)
 
 
@@ -63,7 +66,7 @@ def _window(days: Sequence[date], zone: ZoneInfo) -> Window:
     return Window(start=Window.day(days[0], zone).start, end=Window.day(days[-1], zone).end)
 
 
-def _told(context: Context, costs: CostsSpec, spending: Spending, week: list[date]) -> Told:
+def _told(context: Context, costs: CostsSpec, spending: Spending, numbers: Economics, week: list[date]) -> Told:
     expenses, after = context.expenses, week[-1] + timedelta(days=1)
     fixed_gaps = [
         Gap(
@@ -86,7 +89,7 @@ def _told(context: Context, costs: CostsSpec, spending: Spending, week: list[dat
         spending=spending,
         week=week,
         before=bills.before(week[0], _DAYS),
-        economics=_economics(context, costs, spending, week),
+        economics=numbers,
         month=outlay.outlay(history, month, after, budget),
         next_month=outlay.outlay(history, [after + timedelta(days=number) for number in range(MONTH)], after),
         spikes=spending_of.spikes(spending, week),
@@ -115,23 +118,29 @@ def _fixed(context: Context, costs: CostsSpec, days: Sequence[date]) -> Decimal:
     )
 
 
-def _economics(context: Context, costs: CostsSpec, spending: Spending, week: Sequence[date]) -> Economics:
+def _economics(
+    context: Context, costs: CostsSpec, spending: Spending, week: Sequence[date]
+) -> tuple[Economics, list[tuple[bills.Asked, bills.Reply]]]:
+    """The numbers of 30 days, and what was asked for them."""
     days = [week[-1] - timedelta(days=number) for number in range(MONTH)]
     at = Window.day(week[-1], ZoneInfo(context.system.zone)).end
     queries = {name: getattr(costs, name) for name in _USERS if getattr(costs, name)}
-    replies = ask_all(context.metrics, [Question(query=each, at=at) for each in queries.values()], context.deadline)
-    values = {name: _one(reply) for name, reply in zip(queries, replies, strict=True)}
+    questions = {name: Question(query=query, at=at) for name, query in queries.items()}
+    replies = dict(zip(queries, ask_all(context.metrics, list(questions.values()), context.deadline), strict=True))
+    values = {name: _one(reply) for name, reply in replies.items()}
     revenue = values.get("revenue")
-    return Economics(
+    found = Economics(
         read=None if spending.missing(days) else spending_of.amount(spending.of(days)),
         fixed=_fixed(context, costs, days),
         active_users=values.get("active_users"),
         paying_users=values.get("paying_users"),
         revenue=None if revenue is None else exact(revenue),
     )
+    asked = [(bills.Asked(item="", what=name, day=None, question=questions[name]), replies[name]) for name in queries]
+    return found, asked
 
 
-def _one(reply: Answer | SourceError) -> float | None:
+def _one(reply: bills.Reply) -> float | None:
     if isinstance(reply, SourceError) or len(reply.series) != 1 or not reply.series[0].samples:
         return None
     return reply.series[0].samples[-1].value
@@ -148,7 +157,8 @@ def _report(context: Context, told: Told, window: Window, evidence: tuple[Eviden
         slot=slot(context.day),
         window=window,
         zone=context.system.zone,
-        status=Status.worst([Status.OK, *(finding.status for finding in findings)]),
+        # What is missing proves nothing well.
+        status=Status.worst([Status.UNKNOWN if gaps else Status.OK, *(finding.status for finding in findings)]),
         complete=not gaps,
         verdict=_verdict(told),
         calm=f"the week cost {quantity(float(told.read + told.fixed), told.costs.currency)}, {ledgers.moved(told)}",
@@ -257,36 +267,38 @@ def _found(told: Told) -> Iterator[Finding]:
 
 def _missing(told: Told) -> Iterator[Gap]:
     """The days of the week that are not known in full."""
-    days = [
-        day
-        for day in told.week
-        if any(share < spending_of.WHOLE for (_, on), share in told.spending.seen.items() if on == day)
-    ]
+    days = [day for day in told.week if _share(told, day) < spending_of.WHOLE]
     if days:
         named = ", ".join(f"{day:%A} ({percent(_share(told, day))} seen)" for day in days)
-        reason = f"not known in full: {named}. The total is at least what was seen; nothing is compared or advised."
+        reason = f"not known in full: {named}. The total is at least what was seen; nothing is compared."
         yield Gap(source="Days", reason=reason)
+    if told.costs.active_users and told.economics.each_active is None:
+        earlier = "a day of the last 30 is not known in full"
+        reason = earlier if told.economics.read is None else "it is not known how many users were active"
+        yield Gap(source="Cost for each active user", reason=reason)
 
 
 def _share(told: Told, day: date) -> float:
     return min(share for (_, on), share in told.spending.seen.items() if on == day)
 
 
-def _evidence(context: Context, costs: CostsSpec, bill: bills.Bill) -> Iterator[Evidence]:
+def _evidence(
+    context: Context, costs: CostsSpec, said: Sequence[tuple[bills.Asked, bills.Reply]]
+) -> Iterator[Evidence]:
     """Each query once, as it was asked for the last day."""
-    last: dict[tuple[str, str], tuple[bills.Asked, Answer | SourceError]] = {}
-    for asked, reply in bill.asked:
+    last: dict[tuple[str, str], tuple[bills.Asked, bills.Reply]] = {}
+    for asked, reply in said:
         last[asked.item, asked.what] = asked, reply
     for (item, what), (asked, reply) in last.items():
         failed = isinstance(reply, SourceError)
-        title = costs.items[item].title if item else "Traffic"
+        title = costs.items[item].title if item else "System"
         window = asked.question.window
         yield Evidence(
             subject=f"cost:{item or 'system'}:{what}",
             title=f"{title}: {what}",
             source=context.metrics.name,
             query=asked.question.query,
-            method="increase over the day" if asked.day else "seen in each five minutes",
+            method="increase over the day" if asked.day else "seen in each five minutes" if window else "the one value",
             quality=_quality(reply),
             start=window.start if window else None,
             end=asked.question.at,
@@ -295,7 +307,7 @@ def _evidence(context: Context, costs: CostsSpec, bill: bills.Bill) -> Iterator[
         )
 
 
-def _quality(reply: Answer | SourceError) -> Quality:
+def _quality(reply: bills.Reply) -> Quality:
     if isinstance(reply, SourceError):
         return Quality.ERROR
     return Quality.OK if reply.series else Quality.EMPTY

@@ -17,7 +17,7 @@ import pytest
 from opsjobs.analysis.drivers import CACHE, MIX, PRICE, TOKENS, VOLUME
 from opsjobs.analysis.prices import Expenses, FixedCost, Price, PriceTable
 from opsjobs.declaration import parse
-from opsjobs.errors import UsageError
+from opsjobs.errors import TimedOut, UsageError
 from opsjobs.http import Deadline
 from opsjobs.jobs import Context, costs
 from opsjobs.model import Status, Window
@@ -135,13 +135,13 @@ def in_the_week(like):
 def told(binaries, tmp_path):
     """What the report of the week says about a history."""
 
-    def report(series, profile=PROFILE, expenses=None, week=MONDAY):
+    def report(series, profile=PROFILE, expenses=None, week=MONDAY, asked=lambda metrics: metrics):
         with prometheus_with(binaries, tmp_path / "prometheus", series) as server:
             with Prometheus(connection(server.url)) as metrics:
                 context = Context(
                     name="shop",
                     system=parse(profile, System, context=names, name="shop.yml"),
-                    metrics=metrics,
+                    metrics=asked(metrics),
                     day=week,
                     now=Window.day(WEEK[-1], ROME).end + timedelta(hours=9),
                     deadline=Deadline(60),
@@ -223,7 +223,7 @@ def test_two_days_that_nobody_saw_are_no_days_without_cost(told):
         for name, samples in series.items()
     }
     report = told(holed)
-    assert not report.complete
+    assert (report.status, report.complete) == (Status.UNKNOWN, False)
     assert report.verdict.startswith("The week cost at least €")
     assert "Thursday" in report.gaps[0].reason and "Friday" in report.gaps[0].reason
     assert table(report, "why") is None, "nothing is compared with half a week"
@@ -232,6 +232,37 @@ def test_two_days_that_nobody_saw_are_no_days_without_cost(told):
     assert facts["The week in total"].startswith("at least ")
     # A forecast takes such days for days like others.
     assert facts["Forecast for the month"].startswith("€")
+
+
+class Failing:
+    """A Prometheus that does not answer some questions."""
+
+    def __init__(self, metrics, fails):
+        self.name, self.concurrency, self._metrics, self._fails = metrics.name, 1, metrics, fails
+
+    def ask(self, question, deadline):
+        if self._fails(question):
+            raise TimedOut("Prometheus did not answer in time")
+        return self._metrics.ask(question, deadline)
+
+
+def test_a_day_that_could_not_be_read_is_no_day_without_cost(told):
+    end = Window.day(WEEK[2], ROME).end
+    report = told(
+        history({}),
+        asked=lambda metrics: Failing(metrics, lambda each: each.at == end and "llm_cost_eur_total" in each.query),
+    )
+    assert (report.status, report.complete) == (Status.UNKNOWN, False)
+    assert report.verdict.startswith("The week cost at least €") and table(report, "why") is None
+    assert any("did not answer in time" in gap.reason for gap in report.gaps)
+    assert any("Wednesday (0 % seen)" in gap.reason for gap in report.gaps)
+
+
+def test_users_that_could_not_be_counted_leave_the_target_unproven(told):
+    report = told(history({}), asked=lambda metrics: Failing(metrics, lambda each: each.query == "max(users)"))
+    assert (report.status, report.complete) == (Status.UNKNOWN, False)
+    assert {gap.source for gap in report.gaps} == {"Active users", "Cost for each active user"}
+    assert any(item.subject == "cost:system:active_users" for item in report.evidence)
 
 
 def test_a_process_that_began_anew_costs_what_it_costs(told):
@@ -324,7 +355,7 @@ def test_an_idle_week_says_so(told):
 def test_a_prometheus_that_has_nothing_is_no_week_without_cost(told):
     report = told({"up": [(Window.day(WEEK[0], ROME).start.timestamp(), 1.0)]})
     assert report.verdict == "It is not known what the week cost."
-    assert not report.complete
+    assert (report.status, report.complete) == (Status.UNKNOWN, False)
 
 
 def test_a_week_that_is_not_over_is_not_told(told):
