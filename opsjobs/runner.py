@@ -157,9 +157,20 @@ def _cleaned(health: Health, redact: Callable[[str], str]) -> Health:
     """The same without what sources may repeat of secrets: it goes to people."""
 
     def clean(check: CheckResult) -> CheckResult:
-        return replace(check, title=redact(check.title), text=redact(check.text), advice=redact(check.advice))
+        return replace(
+            check,
+            title=redact(check.title),
+            text=redact(check.text),
+            advice=redact(check.advice),
+            explains=tuple(map(redact, check.explains)),
+        )
 
-    return replace(health, checks=tuple(map(clean, health.checks)), told=tuple(map(clean, health.told)))
+    return replace(
+        health,
+        checks=tuple(map(clean, health.checks)),
+        told=tuple(map(clean, health.told)),
+        states={name: replace(state, title=redact(state.title)) for name, state in health.states.items()},
+    )
 
 
 def _told(desk: Desk, run: Run, health: Health, known: Known, audience: Audience) -> tuple[Delivery, ...]:

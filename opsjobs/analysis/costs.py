@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cached_property
 
 from opsjobs.analysis import bands, drivers
 from opsjobs.analysis.money import NOTHING, exact, total
@@ -43,7 +44,7 @@ class Line:
     tokens: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Spending:
     """What was read of some days."""
 
@@ -56,13 +57,25 @@ class Spending:
 
     def of(self, days: Iterable[date], item: str | None = None) -> list[Line]:
         """The lines of some days, and of one item where it is named."""
-        wanted = set(days)
-        return [line for line in self.lines if line.day in wanted and item in (None, line.item)]
+        return [line for day in days for line in self._by_day.get(day, ()) if item in (None, line.item)]
+
+    @cached_property
+    def _by_day(self) -> dict[date, list[Line]]:
+        found: dict[date, list[Line]] = {}
+        for line in self.lines:
+            found.setdefault(line.day, []).append(line)
+        return found
+
+    @cached_property
+    def _known(self) -> frozenset[date]:
+        days = {day for _, day in self.seen}
+        lost = {day for (_, day), share in self.seen.items() if share < WHOLE}
+        unpriced = {line.day for line in self.lines if line.amount is None}
+        return frozenset(days - lost - unpriced)
 
     def known(self, day: date) -> bool:
         """Whether every item was seen all day, and has its price."""
-        shares = [share for (_, on), share in self.seen.items() if on == day]
-        return bool(shares) and min(shares) >= WHOLE and all(line.amount is not None for line in self.of([day]))
+        return day in self._known
 
     def missing(self, days: Iterable[date]) -> list[date]:
         """The days that are not known in full."""
@@ -70,8 +83,7 @@ class Spending:
 
     def by_day(self) -> dict[date, Decimal]:
         """The cost of each day that is known in full."""
-        days = sorted({day for _, day in self.seen})
-        return {day: amount(self.of([day])) for day in days if self.known(day)}
+        return {day: amount(self.of([day])) for day in sorted(self._known)}
 
 
 def amount(lines: Iterable[Line]) -> Decimal:
@@ -101,8 +113,8 @@ def span(spending: Spending, days: Sequence[date], item: str) -> drivers.Span:
     cells = {
         member: drivers.Cell(
             cost=amount(lines),
-            requests=_counted(line.requests for line in lines),
-            tokens=_counted(line.tokens for line in lines),
+            requests=counted(line.requests for line in lines),
+            tokens=counted(line.tokens for line in lines),
         )
         for member, lines in grouped(spending.of(days, item), lambda line: line.member).items()
     }
@@ -157,10 +169,9 @@ def spikes(spending: Spending, days: Iterable[date]) -> list[Spike]:
 
 def _spike(spending: Spending, day: date, yesterday: date, usual: float) -> Spike:
     now, before = spending.of([day]), spending.of([yesterday])
+    was = {(line.item, line.member): line.amount or NOTHING for line in before}
     rises = {
-        (line.item, line.member): (line.amount or NOTHING)
-        - amount(each for each in before if (each.item, each.member) == (line.item, line.member))
-        for line in now
+        (line.item, line.member): (line.amount or NOTHING) - was.get((line.item, line.member), NOTHING) for line in now
     }
     (item, member), rise = max(rises.items(), key=lambda pair: pair[1])
     return Spike(day=day, cost=amount(now), before=amount(before), usual=usual, item=item, member=member, rise=rise)
@@ -168,13 +179,14 @@ def _spike(spending: Spending, day: date, yesterday: date, usual: float) -> Spik
 
 def wasted(lines: Iterable[Line]) -> Decimal | None:
     """What was paid for requests that failed or were made again; None where they are not counted."""
-    counted = [line for line in lines if line.failed is not None and line.requests]
-    if not counted:
+    asked = [line for line in lines if line.failed is not None and line.requests]
+    if not asked:
         return None
-    shares = [exact(min(1.0, (line.failed or 0.0) / (line.requests or 1.0))) for line in counted]
-    return total(exact((line.amount or NOTHING) * share) for line, share in zip(counted, shares, strict=True))
+    shares = [exact(min(1.0, (line.failed or 0.0) / (line.requests or 1.0))) for line in asked]
+    return total(exact((line.amount or NOTHING) * share) for line, share in zip(asked, shares, strict=True))
 
 
-def _counted(values: Iterable[float | None]) -> float | None:
+def counted(values: Iterable[float | None]) -> float | None:
+    """Their sum; None where one of them is not counted."""
     known = list(values)
     return None if any(value is None for value in known) else sum(value or 0.0 for value in known)

@@ -73,7 +73,7 @@ def _spent(told: Told) -> Table:
     rows = []
     for (named, group), amount in zip(groups.items(), shown[:-1], strict=True):
         was = spending_of.amount(before.get(named, ())) if told.comparable else None
-        rows.append(TableRow(cells=(_name(told, group), *_row(told, group, amount), _moved(told, group, was))))
+        rows.append(TableRow(cells=(_name(told, group[0]), *_row(told, group, amount), _moved(told, group, was))))
     rows.append(TableRow(cells=("Fixed costs", exact_money(shown[-1], told.costs.currency), "", "", "", "")))
     whole = "In total" if told.whole else "In total, at least"
     rows.append(
@@ -84,15 +84,15 @@ def _spent(told: Told) -> Table:
     )
 
 
-def _name(told: Told, group: Sequence[Line]) -> str:
-    title = told.costs.items[group[0].item].title
-    return f"{title}: {called(group[0].member)}" if group[0].member else title
+def _name(told: Told, of: Line | Spike) -> str:
+    title = told.costs.items[of.item].title
+    return f"{title}: {called(of.member)}" if of.member else title
 
 
 def _row(told: Told, group: Sequence[Line], amount: Decimal) -> tuple[str, str, str, str]:
     known = all(line.amount is not None for line in group)
-    requests = _sum(line.requests for line in group)
-    tokens = _sum(line.tokens for line in group)
+    requests = spending_of.counted(line.requests for line in group)
+    tokens = spending_of.counted(line.tokens for line in group)
     each = float(spending_of.amount(group)) / requests * _THOUSAND if requests and known else None
     return (
         exact_money(amount, told.costs.currency) if known else group[0].reason or NO_DATA,
@@ -100,11 +100,6 @@ def _row(told: Told, group: Sequence[Line], amount: Decimal) -> tuple[str, str, 
         "" if each is None else quantity(each, told.costs.currency),
         "" if tokens is None else quantity(round(tokens), "count"),
     )
-
-
-def _sum(values: Iterator[float | None]) -> float | None:
-    known = list(values)
-    return None if any(value is None for value in known) else sum(value or 0.0 for value in known)
 
 
 def _moved(told: Told, group: Sequence[Line], was: Decimal | None) -> str:
@@ -123,11 +118,11 @@ def moved(told: Told) -> str:
 
 
 def _days(told: Told) -> Table:
-    rows = []
+    rows, by_day = [], told.spending.by_day()
     costs = [spending_of.amount(told.spending.of([day])) for day in told.week]
     for day, amount, before in zip(told.week, written(costs), told.before, strict=True):
         known = told.spending.known(day)
-        was = told.spending.by_day().get(before)
+        was = by_day.get(before)
         cells = (
             f"{day:%A} {day.day} {day:%B}",
             f"{'' if known else 'at least '}{exact_money(amount, told.costs.currency)}",
@@ -160,7 +155,7 @@ def _chart(told: Told) -> Chart:
 
 def _economics(told: Told) -> Table:
     found, lines = told.economics, told.spending.of(told.week)
-    requests = _sum(line.requests for line in lines)
+    requests = spending_of.counted(line.requests for line in lines)
     each = float(told.read) / requests * _THOUSAND if requests and told.whole else None
     wasted = spending_of.wasted(lines)
     lost = "not counted" if wasted is None else _money(wasted, told)
@@ -211,11 +206,7 @@ def spike(told: Told, found: Spike) -> str:
     """Why a day is a spike, in words."""
     rise = found.cost - found.before
     share = percent(float(found.rise / rise)) if rise > NOTHING else ""
-    who = (
-        f"{told.costs.items[found.item].title}: {called(found.member)}"
-        if found.member
-        else told.costs.items[found.item].title
-    )
+    who = _name(told, found)
     return (
         f"{_money(found.before, told)} the day before, usually {_money(found.usual, told)} on that weekday; "
         f"{share} of the rise is {who}"
