@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import json
+import socket
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -145,6 +147,22 @@ class TestEveryChannel:
             made = channel(server.url)
             made.send(made.compose(TEST, "you", "id-1", AT), "you")
         assert b"opsjobs: test" in server.bodies[0]
+
+
+def test_a_handshake_that_breaks_off_is_tried_again():
+    """As when a load balancer is restarted."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up():
+            with listening.accept()[0] as taken:
+                taken.recv(1)
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        made = slack(f"https://127.0.0.1:{listening.getsockname()[1]}")
+        with pytest.raises(DeliveryError) as caught:
+            made.send(b"{}", "#ops")
+    assert not caught.value.permanent
+    assert "certificate" not in str(caught.value)
 
 
 class TestSlack:
