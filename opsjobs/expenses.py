@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from opsjobs.declaration import Declared, load, parse
 from opsjobs.system.cost import Currency, Kind, Money
+from opsjobs.vocabulary import Selection
 
 
 def _amount(value: Any) -> Any:
@@ -31,6 +32,8 @@ class FixedCostSpec(Declared):
     since: date | None = None
     until: date | None = None
     """Its first and its last day."""
+    busy: Selection | None = None
+    """PromQL: which share of a server or a cache is used, 0 to 1; half of one that is never busy would do."""
 
 
 class ExpensesSpec(Declared):

@@ -33,7 +33,7 @@ from opsjobs.model import (
 from opsjobs.notify import Witness, flips
 from opsjobs.notify.outbox import Outbox, Way, identity
 from opsjobs.notify.routing import Receiver
-from opsjobs.report import MEDIA_TYPES, Rendered, mail, notice, render
+from opsjobs.report import MEDIA_TYPES, Rendered, hygiene, mail, notice, render
 from opsjobs.report.document import Report
 from opsjobs.report.pdf import Printer
 
@@ -289,7 +289,22 @@ def _work(job: str, context: Context, desk: Desk, run: Run) -> Finished:
         artifacts=artifacts,
         error=desk.redactor.redact("; ".join([*rendered.failures.values(), *unsent])),
     )
-    desk.ledger.finish(ended, context.day, result.indicators, numbers=result.numbers, forecasts=result.forecasts)
+    desk.ledger.finish(
+        ended,
+        context.day,
+        result.indicators,
+        numbers=result.numbers,
+        forecasts=result.forecasts,
+        advised=[
+            replace(
+                each,
+                title=hygiene.harmless(each.title, desk.redactor.redact),
+                arithmetic=hygiene.harmless(each.arithmetic, desk.redactor.redact),
+            )
+            for each in result.advised
+        ],
+        realised=result.realised,
+    )
     return Finished(run=ended, report=rendered.report, deliveries=deliveries)
 
 

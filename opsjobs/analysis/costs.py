@@ -100,6 +100,37 @@ def unpriced(lines: Iterable[Line]) -> dict[str, float]:
     return found
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sum:
+    """What a member of an item did in some days. None is what is not known, or not counted."""
+
+    amount: Decimal | None
+    requests: float | None
+    tokens: float | None
+
+
+Sums = Mapping[str, Mapping[Member, Sum]]
+"""By item and member."""
+
+
+def sums(lines: Iterable[Line]) -> Sums:
+    """The lines added up by item and member."""
+    groups: dict[str, dict[Member, list[Line]]] = {}
+    for line in lines:
+        groups.setdefault(line.item, {}).setdefault(line.member, []).append(line)
+    return {
+        item: {
+            member: Sum(
+                amount=None if any(line.amount is None for line in group) else amount(group),
+                requests=counted(line.requests for line in group),
+                tokens=counted(line.tokens for line in group),
+            )
+            for member, group in members.items()
+        }
+        for item, members in groups.items()
+    }
+
+
 def grouped(lines: Iterable[Line], by: Callable[[Line], Hashable]) -> dict[Hashable, list[Line]]:
     """The lines by what a function says of them, the costliest group first."""
     found: dict[Hashable, list[Line]] = {}

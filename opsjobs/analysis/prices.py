@@ -63,6 +63,8 @@ class FixedCost:
     currency: str
     since: date | None = None
     until: date | None = None
+    busy: str = ""
+    """PromQL: which share of it is used."""
 
     def on(self, day: date) -> Decimal:
         """The share of a day, in its own currency: the days of a month add up to the month, exactly."""

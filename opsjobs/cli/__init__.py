@@ -6,6 +6,7 @@
     notify.py    opsjobs notify            system.py  opsjobs system
     health.py    opsjobs health            stack.py   opsjobs stack
     checks.py    opsjobs checks
+    findings.py  opsjobs findings
     marks.py     how a status looks
     telling.py   who is told, and by what
     sources.py   the sources of one system, opened
@@ -33,6 +34,7 @@ from opsjobs.cli.config import config
 from opsjobs.cli.costs import costs
 from opsjobs.cli.daily import daily
 from opsjobs.cli.demo import demo
+from opsjobs.cli.findings import findings
 from opsjobs.cli.health import health
 from opsjobs.cli.notify import notify
 from opsjobs.cli.runs import runs
@@ -41,7 +43,7 @@ from opsjobs.cli.system import system
 from opsjobs.errors import ConfigError, Interrupted, OpsjobsError, UsageError
 from opsjobs.log import Redactor, configure
 
-COMMANDS = (daily, costs, health, checks, runs, notify, system, stack, config, demo)
+COMMANDS = (daily, costs, health, checks, findings, runs, notify, system, stack, config, demo)
 _REDACTOR = Redactor()
 
 

@@ -136,7 +136,7 @@ def ack(redactor: Redactor, *, check: str, length: str, reason: str, name: str |
     from opsjobs.model import Acknowledgement  # noqa: PLC0415 - as above
 
     here = setting(file, redactor)
-    chosen = _one(here, name)
+    chosen = one_of(here, name, "a check")
     moment, until = now(), now() + _length(length)
     if not reason.strip():
         raise UsageError("the reason is empty", advice="Say what the others should know.")
@@ -147,7 +147,7 @@ def ack(redactor: Redactor, *, check: str, length: str, reason: str, name: str |
                 f"'{check}' was not bad at the last look at {chosen}{did_you_mean(check, set(states))}", advice=_ADVICE
             )
         known = Acknowledgement(
-            check=check, status=states[check].status, at=moment, until=until, by=_user(), reason=reason.strip()
+            check=check, status=states[check].status, at=moment, until=until, by=somebody(), reason=reason.strip()
         )
         ledger.acknowledge(chosen, known)
     zone = ZoneInfo(here.profile(chosen).zone)
@@ -164,7 +164,7 @@ def unack(redactor: Redactor, *, check: str, name: str | None, file: Path | None
     from opsjobs.declaration import did_you_mean  # noqa: PLC0415 - slow to import
 
     here = setting(file, redactor)
-    chosen = _one(here, name)
+    chosen = one_of(here, name, "a check")
     with here.ledger() as ledger:
         if not ledger.withdraw(chosen, check):
             known = set(ledger.acknowledged(chosen))
@@ -172,14 +172,14 @@ def unack(redactor: Redactor, *, check: str, name: str | None, file: Path | None
     click.echo(f"{check} is told again")
 
 
-def _one(here: Setting, name: str | None) -> str:
+def one_of(here: Setting, name: str | None, what: str) -> str:
     """The system that is meant: the only one where none is named."""
     if name is None and len(here.config.systems) == 1:
         return next(iter(here.config.systems))
     if name is None:
         raise UsageError("say which system: --system NAME", advice="`opsjobs config show` lists them.")
     if name == "all":
-        raise UsageError("a check is of one system", advice="Give --system NAME.")
+        raise UsageError(f"{what} is of one system", advice="Give --system NAME.")
     here.config.chosen(name)
     return name
 
@@ -193,7 +193,8 @@ def _length(text: str) -> timedelta:
     return length
 
 
-def _user() -> str:
+def somebody() -> str:
+    """Who gives the command."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -162,6 +162,8 @@ def report_on(
             places=places(here, name),
             expenses=_expenses(here, name),
             memory=memory(desk.ledger, name, day),
+            advised=desk.ledger.advised(name),
+            saved=desk.ledger.saved(name),
         )
         return execute(job, work, desk, weekly.slot(day) if weeks else "")
 
@@ -177,7 +179,12 @@ def _expenses(here: Setting, name: str) -> Expenses:
         budget=told.budget,
         fixed=tuple(
             FixedCost(
-                name=each, monthly=spec.monthly, currency=spec.currency or own, since=spec.since, until=spec.until
+                name=each,
+                monthly=spec.monthly,
+                currency=spec.currency or own,
+                since=spec.since,
+                until=spec.until,
+                busy=spec.busy or "",
             )
             for each, spec in told.fixed.items()
         ),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 
 from opsjobs.analysis.growth import Memory
 from opsjobs.analysis.prices import Expenses
 from opsjobs.http import Deadline
 from opsjobs.jobs.drift import Running
 from opsjobs.model import Delivery, IndicatorResult, Run, ServerValue, StatedForecast
+from opsjobs.recommendation import Realised, Recommendation
 from opsjobs.report.document import Report
 from opsjobs.sources import ErrorTracker, KeyValueStore, Metrics, RelationalDatabase
 from opsjobs.system import System
@@ -49,6 +51,10 @@ class Context:
     """What databases said on earlier days, and the forecasts that were stated."""
     expenses: Expenses = field(default_factory=Expenses)
     """What the configuration says of money."""
+    advised: Mapping[str, Recommendation] = field(default_factory=dict)
+    """What was advised about its money, by name, and what somebody decided."""
+    saved: Mapping[str, Mapping[date, Decimal]] = field(default_factory=dict)
+    """What that saved, by name and by the Monday of the week."""
     runs: Sequence[Run] = ()
     """The newest runs of the system's jobs."""
     undelivered: Sequence[Delivery] = ()
@@ -71,3 +77,7 @@ class Result:
     """What databases said, to remember."""
     forecasts: tuple[StatedForecast, ...] = ()
     """What was stated of the time to come, to be held against what comes."""
+    advised: tuple[Recommendation, ...] = ()
+    """What is advised about money and what was, to remember."""
+    realised: tuple[Realised, ...] = ()
+    """What that saved, to remember."""

@@ -10,13 +10,16 @@ from zoneinfo import ZoneInfo
 
 from opsjobs.analysis import costs as spending_of
 from opsjobs.analysis import economics, outlay
+from opsjobs.analysis.advice import advise, earlier
 from opsjobs.analysis.costs import Spending
 from opsjobs.analysis.economics import MONTH, Economics
+from opsjobs.analysis.levers import Case
 from opsjobs.analysis.money import NOTHING, exact, total
 from opsjobs.errors import SourceError, UsageError
+from opsjobs.jobs import actions, ledgers
 from opsjobs.jobs import bill as bills
-from opsjobs.jobs import ledgers
 from opsjobs.jobs.context import Context, Result
+from opsjobs.jobs.prospects import Prospects, prospects
 from opsjobs.jobs.reckoning import Told
 from opsjobs.jobs.weekly import slot
 from opsjobs.model import Evidence, Finding, Gap, Quality, Status, Window
@@ -45,10 +48,29 @@ def run(context: Context) -> Result:
     bill = bills.bill(rules, context.metrics, days, zone, context.deadline)
     numbers, asked = _economics(context, costs, bill.spending, week)
     told = _told(context, costs, bill.spending, numbers, week)
-    told = replace(told, gaps=(*told.gaps, *bills.gaps(asked, costs)))
+    beside = prospects(rules, context.metrics, week, zone, context.deadline)
+    asked = [*asked, *beside.asked]
+    told = replace(
+        told,
+        gaps=(*told.gaps, *bills.gaps(asked, costs)),
+        advice=advise(_case(told, beside), context.advised),
+        saved=context.saved,
+        capacities=beside.capacities,
+    )
     evidence = tuple(_evidence(context, costs, [*bill.asked, *asked]))
     report = _report(context, told, _window(week, zone), evidence)
-    return Result(report=report)
+    return Result(report=report, advised=tuple(told.advice.known), realised=tuple(told.advice.realised))
+
+
+def _case(told: Told, beside: Prospects) -> Case:
+    return Case(
+        costs=told.costs,
+        spending=told.spending,
+        week=told.week,
+        earlier=earlier(told.spending, told.week),
+        alone=beside.alone,
+        capacities=beside.capacities,
+    )
 
 
 def _week(context: Context) -> list[date]:
@@ -164,7 +186,7 @@ def _report(context: Context, told: Told, window: Window, evidence: tuple[Eviden
         calm=f"the week cost {quantity(float(told.read + told.fixed), told.costs.currency)}, {ledgers.moved(told)}",
         tally=tuple(_tally(told)),
         findings=findings,
-        sections=tuple(ledgers.sections(told)),
+        sections=(*actions.first(told), *ledgers.sections(told), *actions.later(told)),
         gaps=gaps,
         evidence=evidence,
         lines=tuple(ledgers.lines(told)),
@@ -203,6 +225,7 @@ def _tally(told: Told) -> Iterator[Fact]:
     yield Fact(name="The week in total", value=f"{least}{quantity(float(told.read + told.fixed), currency)}")
     yield Fact(name="Change since the week before", value=ledgers.moved(told))
     yield Fact(name="Forecast for the month", value=ledgers.forecast_in_short(told), status=_month_status(told))
+    yield actions.fact(told)
 
 
 def _month_status(told: Told) -> Status | None:

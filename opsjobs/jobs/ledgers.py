@@ -10,7 +10,7 @@ from opsjobs.analysis import costs as spending_of
 from opsjobs.analysis import drivers
 from opsjobs.analysis.costs import Line, Spike, called
 from opsjobs.analysis.economics import MONTH
-from opsjobs.analysis.money import CENT, NOTHING, total, written
+from opsjobs.analysis.money import CENT, NOTHING, exact, total, written
 from opsjobs.jobs.reckoning import Told
 from opsjobs.model import Sample, Window
 from opsjobs.report.document import Chart, Charts, Section, Table, TableRow
@@ -167,11 +167,23 @@ def _economics(told: Told) -> Table:
         ("For each paying user and month", _money(found.each_paying, told), "fixed costs included"),
         ("For 1,000 requests to providers", rate, "the week"),
         ("Paid for what failed or was made again", lost, "the week"),
+        ("Paid each month for capacity that was not used", _idle(told), "the last four weeks"),
         ("Answered from the cache", percent(_cached(told)), "the week, of all requests of users"),
         ("Revenue of a month", _money(found.revenue, told), ""),
         ("Margin", margin, "what is left of it when all costs are paid"),
     ]
     return Table(columns=("What", "Value", "Of"), rows=tuple(TableRow(cells=row) for row in rows), words=(2,))
+
+
+def _idle(told: Told) -> str:
+    """What is paid for the parts of servers and caches that nobody needed; only of those that say how busy they are."""
+    known = [
+        exact(each.monthly * exact(1 - each.mean)) for each in told.capacities if each.monthly and each.mean is not None
+    ]
+    if not told.capacities:
+        return "not counted"
+    least = "" if len(known) == len(told.capacities) else "at least "
+    return f"{least}{_money(total(known), told)}" if known else NO_DATA
 
 
 def _cached(told: Told) -> float | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from decimal import Decimal
 
 from opsjobs.analysis import costs as spending_of
+from opsjobs.analysis.advice import Advice
 from opsjobs.analysis.costs import Spending, Spike
 from opsjobs.analysis.economics import Economics
+from opsjobs.analysis.levers import Capacity
 from opsjobs.analysis.outlay import Outlay
 from opsjobs.model import Gap
 from opsjobs.system.cost import CostsSpec
@@ -35,6 +37,10 @@ class Told:
     stale: Sequence[str]
     """Prices in use that nobody has looked at for long, in words."""
     gaps: tuple[Gap, ...]
+    advice: Advice = field(default_factory=Advice)
+    saved: Mapping[str, Mapping[date, Decimal]] = field(default_factory=dict)
+    """What was saved in earlier weeks by what is done, by its name and the Monday of the week."""
+    capacities: Sequence[Capacity] = ()
 
     @property
     def read(self) -> Decimal:

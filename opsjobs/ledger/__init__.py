@@ -1,7 +1,8 @@
-"""REMEMBER: runs, day values, forecasts, deliveries and the states of checks, in SQLite (WAL) or PostgreSQL.
+"""REMEMBER: runs, day values, forecasts, advice, deliveries and the states of checks, in SQLite (WAL) or PostgreSQL.
 
     tables.py      what is kept
     migrations/    how an older ledger becomes this one
+    advice.py      recommendations and what they saved, as rows
     lock.py        one run of a job at a time on one host
 
 A run's row is written before its work starts; a row that says `running` while nobody holds the job's lock is a run
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from opsjobs.errors import LedgerError
-from opsjobs.ledger import tables
+from opsjobs.ledger import advice, tables
 from opsjobs.model import (
     Acknowledgement,
     Artifact,
@@ -42,8 +44,9 @@ from opsjobs.model import (
     Told,
     Trend,
 )
+from opsjobs.recommendation import Realised, Recommendation
 
-_VERSION = "0005"
+_VERSION = "0006"
 """The newest migration; a test holds it to the newest file."""
 _CHECK, _TITLE, _TEAM, _RECIPIENT = 750, 300, 200, 320
 _ADVICE = "Check storage.root (or OPSJOBS_HOME) and storage.ledger, free space, and who may write there."
@@ -110,6 +113,8 @@ class Ledger:
         *,
         numbers: Sequence[ServerValue] = (),
         forecasts: Sequence[StatedForecast] = (),
+        advised: Sequence[Recommendation] = (),
+        realised: Sequence[Realised] = (),
     ) -> None:
         """Write how a run ended, together with what it found; in place of what earlier runs of the slot found."""
         values = [
@@ -132,6 +137,7 @@ class Ledger:
                 connection.execute(sa.delete(days).where(days.c.system == run.system, days.c.day == day))
                 connection.execute(sa.insert(days), values)
             _keep_numbers(connection, run, numbers)
+            advice.keep(connection, run.system, advised, realised)
             if day is not None:
                 _keep_forecasts(connection, run, forecasts)
 
@@ -295,6 +301,21 @@ class Ledger:
             rows = connection.execute(sa.select(table).where(table.c.system == system)).mappings()
             known = [{key: value for key, value in row.items() if key != "system"} for row in rows]
         return {each["check"]: Acknowledgement(**{**each, "status": Status[each["status"]]}) for each in known}
+
+    def advised(self, system: str) -> dict[str, Recommendation]:
+        """What was ever advised about the money of a system, by its name."""
+        with self._begin() as connection:
+            return advice.read(connection, system)
+
+    def decide(self, system: str, decided: Recommendation) -> None:
+        """Write down what somebody decided about a recommendation."""
+        with self._begin() as connection:
+            advice.write(connection, system, decided)
+
+    def saved(self, system: str) -> dict[str, dict[date, Decimal]]:
+        """What recommendations that were carried out saved, by name and by the Monday of the week."""
+        with self._begin() as connection:
+            return advice.saved(connection, system)
 
     def forecasts(self, system: str, since: date) -> dict[str, dict[date, Trend]]:
         """The forecasts that were stated since a day, by subject and by the day of their value."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -22,6 +24,8 @@ from sqlalchemy import (
     Text,
 )
 from sqlalchemy.types import TypeDecorator
+
+_MILLION = Decimal(1_000_000)
 
 
 class Instant(TypeDecorator[datetime]):
@@ -40,6 +44,19 @@ class Instant(TypeDecorator[datetime]):
             return None
         aware: datetime = value if value.tzinfo else value.replace(tzinfo=UTC)
         return aware.astimezone(UTC)
+
+
+class Amount(TypeDecorator[Decimal]):
+    """Money to a millionth, kept as a whole number of them: no database rounds it."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the signature is SQLAlchemy's
+        return None if value is None else int(value * _MILLION)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 - the signature is SQLAlchemy's
+        return None if value is None else Decimal(value) / _MILLION
 
 
 metadata = MetaData()
@@ -157,4 +174,37 @@ messages = Table(
     Column("delivery_id", String(300), primary_key=True),
     Column("form", String(20), primary_key=True),
     Column("content", LargeBinary, nullable=False),
+)
+
+recommendations = Table(
+    "recommendations",
+    metadata,
+    Column("system", String(200), primary_key=True),
+    Column("id", String(50), primary_key=True),
+    Column("kind", String(40), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("arithmetic", Text, nullable=False),
+    Column("saving", Amount, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("effort", String(20), nullable=False),
+    Column("confidence", String(20), nullable=False),
+    Column("value", Float(53), nullable=False),
+    Column("goal", Float(53), nullable=False),
+    Column("worth", Amount, nullable=False),
+    Column("first_seen", Date, nullable=False),
+    Column("last_seen", Date, nullable=False),
+    Column("decision", String(20), nullable=False),
+    Column("at", Instant),
+    Column("by", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("until", Date),
+)
+
+savings = Table(
+    "savings",
+    metadata,
+    Column("system", String(200), primary_key=True),
+    Column("id", String(50), primary_key=True),
+    Column("week", Date, primary_key=True),
+    Column("amount", Amount, nullable=False),
 )

@@ -50,6 +50,11 @@ def cleaned(report: Report, redact: Callable[[str], str] = lambda text: text) ->
     return clean
 
 
+def harmless(text: str, redact: Callable[[str], str]) -> str:
+    """One text as it would stand in a report: what is kept of it elsewhere, and printed on terminals."""
+    return _text(redact(text), _LENGTHS["detail"], keep_lines=False)
+
+
 def shortlist(rows: Sequence[Row], badness: Callable[[Row], int]) -> tuple[Sequence[Row], int]:
     """The rows to show and how many are left out: all in their order, or the worst where there are too many."""
     if len(rows) <= ROWS:

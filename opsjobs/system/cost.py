@@ -104,6 +104,8 @@ class CostsSpec(Declared):
     """A counter of what users ask of the system, whether it costs anything or not."""
     cache_hits: Counter | None = None
     """Of the traffic: what a cache answered."""
+    cache_target: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Which share of the traffic that should be."""
     revenue: Query | None = None
     """PromQL: revenue for each month."""
     target: Money | None = None

@@ -1,11 +1,12 @@
 """Weekly costs on a real Prometheus: what is planted is found, to the amount and by its cause."""
 
 import csv
+import itertools
 import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +22,7 @@ from opsjobs.errors import TimedOut, UsageError
 from opsjobs.http import Deadline
 from opsjobs.jobs import Context, costs
 from opsjobs.model import Status, Window
+from opsjobs.recommendation import Decision
 from opsjobs.report.document import Table
 from opsjobs.sources.prometheus import Prometheus
 from opsjobs.system import System
@@ -33,6 +35,7 @@ MONDAY = date(2026, 11, 9)
 WEEK = [MONDAY + timedelta(days=number) for number in range(7)]
 STEP = 300
 PRICES = {"large": {"input": 3e-6, "output": 12e-6}, "small": {"input": 2e-7, "output": 8e-7}}
+SMALL = PRICES["small"]["input"] * 0.75 + PRICES["small"]["output"] * 0.25
 PATTERN = (1.0, 1.1, 1.2, 1.1, 1.0, 0.5, 0.4)
 
 PROFILE = """
@@ -81,6 +84,10 @@ class Day:
     price: float = 1.0
     model: str = "large"
     """What the dear model is called."""
+    failed: float = 0.02
+    """Share of its requests."""
+    night: float = 0.0
+    """Requests to the small model between midnight and six that no user asked for."""
 
 
 def costs_of(day, weekday=0):
@@ -114,14 +121,16 @@ def history(days):
             add("requests_total", time, traffic)
             add("cache_hits_total", time, traffic * like.hit)
             series.setdefault("users", []).append((time, 1000.0))
+            series.setdefault("pool_used", []).append((time, 0.2 + 0.1 * (number % 2)))
+            night = like.night * (number * STEP <= 6 * 3600) / (6 * 3600 / STEP)
             for model, share in (("large", like.large), ("small", 1 - like.large)):
                 name = like.model if model == "large" else model
-                count = reached * share
-                for status, part in (("failed", 0.02), ("succeeded", 0.98)):
+                count = reached * share + night * (model == "small")
+                for status, part in (("failed", like.failed), ("succeeded", 1 - like.failed)):
                     add(f'llm_requests_total{{model="{name}",status="{status}"}}', time, count * part)
                 for kind, part in (("input", 0.75), ("output", 0.25)):
                     add(f'llm_tokens_total{{model="{name}",kind="{kind}"}}', time, count * like.tokens * part)
-                cost = costs_of(like, day.weekday())[model] / steps
+                cost = costs_of(like, day.weekday())[model] / steps + night * (model == "small") * SMALL * like.tokens
                 add(f'llm_cost_eur_total{{model="{name}"}}', time, cost)
         day += timedelta(days=1)
     return series
@@ -132,11 +141,25 @@ def in_the_week(like):
 
 
 @pytest.fixture
-def told(binaries, tmp_path):
+def told(found):
     """What the report of the week says about a history."""
 
-    def report(series, profile=PROFILE, expenses=None, week=MONDAY, asked=lambda metrics: metrics):
-        with prometheus_with(binaries, tmp_path / "prometheus", series) as server:
+    def report(series, profile=PROFILE, **known):
+        return found(series, profile, **known).report
+
+    return report
+
+
+@pytest.fixture
+def found(binaries, tmp_path):
+    """What the job found about a history."""
+    number = itertools.count()
+
+    def result(
+        series, profile=PROFILE, expenses=None, week=MONDAY, asked=lambda metrics: metrics, advised=(), saved=None
+    ):
+        # Each history in a folder of its own: what is imported twice is merged.
+        with prometheus_with(binaries, tmp_path / f"prometheus-{next(number)}", series) as server:
             with Prometheus(connection(server.url)) as metrics:
                 context = Context(
                     name="shop",
@@ -146,10 +169,12 @@ def told(binaries, tmp_path):
                     now=Window.day(WEEK[-1], ROME).end + timedelta(hours=9),
                     deadline=Deadline(60),
                     expenses=expenses or Expenses(),
+                    advised={each.id: each for each in advised},
+                    saved=saved or {},
                 )
-                return costs.run(context).report
+                return costs.run(context)
 
-    return report
+    return result
 
 
 def table(report, section):
@@ -428,3 +453,118 @@ class TestOnTheCommandLine:
             "It is not known what the week cost." in done.stdout
             and "cannot be reached" in (tmp_path / "state/reports/pratikoai/costs/2026-W46/report.txt").read_text()
         )
+
+
+def advised(report):
+    """What is advised, by its title, with what it saves in a month."""
+    rows = table(report, "advice").rows if table(report, "advice") else ()
+    return {row.cells[1]: money(row.cells[2]) for row in rows}
+
+
+def in_a_month(amount):
+    return Decimal(amount) * 30 / 7
+
+
+@pytest.mark.parametrize(
+    ("like", "instead", "said"),
+    [
+        (Day(hit=0.6), Day(), "Answer 80.0 % from the cache, the best of the weeks before; it was 60.0 %"),
+        (Day(tokens=1600.0), Day(), "send 1,000 tokens with a request as before, not 1,600"),
+        (Day(large=0.6), Day(), "LLM: large: let small take again what it had before"),
+        (Day(failed=0.1), Day(traffic=20_000 * 0.91), "pay less for requests that fail or are made again"),
+    ],
+    ids=["cold cache", "token leak", "mix shift", "failures"],
+)
+def test_what_went_wrong_is_worth_what_it_added(told, like, instead, said):
+    report = told(history(in_the_week(like)))
+    saves = advised(report)
+    assert saves and all(said in title for title in saves), saves
+    planted = in_a_month(week_of(like) - week_of(instead))
+    assert abs(sum(saves.values()) - planted) < Decimal("0.05")
+    (best,) = [section for section in report.sections if section.first]
+    assert best.title == "What to do" and len(best.blocks[0].rows) == (1 if len(saves) == 1 else len(saves) + 1)
+    facts = {fact.name: fact.value for fact in report.tally}
+    assert money(next(value for name, value in facts.items() if name.startswith("The best")).split()[0]) == sum(
+        saves.values()
+    )
+
+
+def test_a_quiet_week_advises_nothing_and_says_why(told):
+    report = told(history({}))
+    assert advised(report) == {} and not any(section.first for section in report.sections)
+    (section,) = [part for part in report.sections if part.id == "advice"]
+    assert section.note.startswith("Nothing is advised: no lever would save")
+
+
+@pytest.mark.parametrize(
+    ("days", "why"),
+    [
+        (in_the_week(Day(traffic=8_000.0, hit=0.5)), "the week was idle: its traffic was 40.0 % of what is usual"),
+        ({MONDAY - timedelta(days=number): Day(traffic=0.0) for number in range(1, 29)}, "idle"),
+    ],
+    ids=["an idle week", "idle weeks before"],
+)
+def test_nothing_is_learned_from_an_idle_week(told, days, why):
+    report = told(history(days))
+    (section,) = [part for part in report.sections if part.id == "advice"]
+    if why == "idle":
+        # Against nothing everything is busy; what is compared with is what was not idle.
+        assert "cache" not in section.note
+        return
+    assert section.note == f"Nothing is advised: {why}." and advised(report) == {}
+
+
+def test_work_that_no_user_waits_for_can_be_sent_in_batches(told):
+    report = told(history(in_the_week(Day(large=0.0, night=2_000.0))))
+    saves = advised(report)
+    (batch,) = [title for title in saves if "in batches" in title]
+    assert abs(saves[batch] - in_a_month(7 * 2_000 * 1000 * SMALL / 2)) < Decimal("0.02")
+
+
+def test_half_of_what_is_never_busy_would_do(told):
+    profile = PROFILE.replace(
+        "  users: {type: gauge", "  pool_used: {type: gauge, component: api}\n  users: {type: gauge"
+    )
+    database = FixedCost(name="Database", monthly=Decimal(60), currency="EUR", busy="pool_used")
+    report = told(history({}), profile=profile, expenses=Expenses(fixed=(database,)))
+    saves = advised(report)
+    (title,) = saves
+    assert title.startswith("Database: take half the size; the busiest moment of four weeks used 30.0 %")
+    assert saves[title] == Decimal(30)
+    idle = {row.cells[0]: row.cells[1] for row in table(report, "economics").rows}
+    assert idle["Paid each month for capacity that was not used"] == "€45.00"
+
+
+def test_what_is_done_is_held_against_how_it_was(found):
+    cold = found(history(in_the_week(Day(hit=0.6))))
+    (advice,) = cold.advised
+    done = replace(
+        advice,
+        decision=Decision.DONE,
+        at=Window.day(MONDAY - timedelta(days=3), ROME).start,
+        by="ada",
+        last_seen=MONDAY,
+    )
+    warm = found(history({}), advised=[done], saved={advice.id: {MONDAY - timedelta(days=7): Decimal(2)}})
+    (realised,) = warm.realised
+    assert (realised.id, realised.week) == (advice.id, MONDAY)
+    assert abs(realised.amount - Decimal(week_of(Day(hit=0.6)) - week_of(Day()))) < Decimal("0.01")
+    row = table(warm.report, "advice").rows[0].cells
+    assert money(row[3]) == realised.amount.quantize(Decimal("0.01"))
+    assert money(row[4]) == (realised.amount + 2).quantize(Decimal("0.01")) and row[5] == "2"
+    # Cold again: it saves nothing, and that is said.
+    again = found(history(in_the_week(Day(hit=0.6))), advised=[done])
+    assert abs(again.realised[0].amount) < Decimal("0.01")
+    assert [each.decision for each in again.advised] == [Decision.DONE]
+
+
+def test_what_was_dismissed_is_not_advised_until_its_time_is_over(found):
+    series = history(in_the_week(Day(hit=0.6)))
+    (advice,) = found(series).advised
+    at = Window.day(MONDAY, ROME).start
+    no = replace(advice, decision=Decision.DISMISSED, at=at, by="ada", reason="answers must be fresh")
+    silenced = found(series, advised=[no])
+    assert advised(silenced.report) == {} and silenced.advised[0].reason == "answers must be fresh"
+    over = found(series, advised=[replace(no, until=MONDAY - timedelta(days=1))])
+    assert len(advised(over.report)) == 1
+    assert [(each.decision, each.at) for each in over.advised] == [(Decision.OPEN, at)]

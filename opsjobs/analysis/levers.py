@@ -1,0 +1,337 @@
+"""What could be done about a cost: one function for each kind of advice, and the list of them.
+
+A lever moves one number, its driver: of a week's cost, `value x worth` depends on it. A function looks at the weeks and
+yields a `Reading` for everything that the driver can be measured of, each week anew; one that has a `goal` advises to
+get there. To add a kind of advice: a function, and an entry in `LEVERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from statistics import median
+
+from opsjobs.analysis import costs as spending_of
+from opsjobs.analysis.costs import Member, Spending, Sum, Sums, called
+from opsjobs.analysis.money import exact, total
+from opsjobs.system.cost import CostsSpec
+from opsjobs.words import percent, quantity
+
+UPLIFT = 0.05
+"""From this much more of the traffic in the cache on there is something to advise."""
+FAILING, FEW = 0.05, 0.01
+"""From which share of failed requests on that is worth somebody's time, and what is left when it is done."""
+LONGER = 1.2
+"""From how many times the usual tokens of a request on it has got longer."""
+SHIFT = 0.05
+"""By how much of the requests more a dear model must have got."""
+SHORT, CHEAP, TRUSTED = 0.5, 1 / 3, 0.05
+"""How short a request is that a cheap model can take, what a cheap one costs, and which share it must have already."""
+IDLE = 0.4
+"""Up to which share a capacity may be used at its busiest for half of it to do."""
+ALONE, BATCH = 0.1, 0.5
+"""From which share of the cost on work without users is worth batching, and what a batch costs of the usual price."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """How a driver stood in a week."""
+
+    about: str = ""
+    """What it is of, such as an item and a model; with the kind it makes the name of the advice."""
+    value: float
+    worth: Decimal
+    """What a whole unit of the driver costs in a week."""
+    goal: float | None = None
+    """Where it could be; None where nothing is to be done."""
+    title: str = ""
+    arithmetic: str = ""
+    """Where the saving of a week comes from, in numbers,."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Capacity:
+    """What is paid for a capacity, and how much of it is used. None is what is not known."""
+
+    name: str
+    monthly: Decimal | None
+    """In the currency of the system; None without a rate."""
+    peak: float | None = None
+    mean: float | None = None
+    """Shares of it, over four weeks."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alone:
+    """Requests of an item at hours when hardly any user is there, by their number in the week."""
+
+    item: str
+    requests: float
+    """More than the users of these hours explain."""
+    of: float
+    """All of the week."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What levers look at: a week, whose days are known in full, and those before it."""
+
+    costs: CostsSpec
+    spending: Spending
+    week: Sequence[date]
+    earlier: Sequence[Sequence[date]]
+    """The weeks before it that are known in full, the newest first."""
+    capacities: Sequence[Capacity] = ()
+    alone: Sequence[Alone] = ()
+
+    @cached_property
+    def now(self) -> Sums:
+        """What was spent in the week."""
+        return spending_of.sums(self.spending.of(self.week))
+
+    @cached_property
+    def before(self) -> Sequence[Sums]:
+        """What was spent in each of the weeks before it."""
+        return [spending_of.sums(self.spending.of(days)) for days in self.earlier]
+
+    def amount(self, item: str) -> Decimal:
+        """What an item cost in the week."""
+        return total(each.amount for each in self.now.get(item, {}).values() if each.amount is not None)
+
+    def members(self) -> Iterator[tuple[str, Member, Use]]:
+        """What had requests, tokens and a cost in the week."""
+        for item, members in self.now.items():
+            for member, each in members.items():
+                if (use := _use(each)) is not None:
+                    yield item, member, use
+
+    def usual(self, item: str, member: Member, number: Callable[[Sums, Use], float | None]) -> float | None:
+        """The median of a number of a member over the weeks before; None without any."""
+        found = []
+        for week in self.before:
+            use = _use(week.get(item, {}).get(member))
+            value = number(week, use) if use else None
+            if value is not None:
+                found.append(value)
+        return median(found) if found else None
+
+    def name(self, item: str, member: Member = ()) -> str:
+        """An item, or a member of it, in words."""
+        title = self.costs.items[item].title
+        return f"{title}: {called(member)}" if member else title
+
+    def money(self, amount: Decimal | float) -> str:
+        """An amount in words."""
+        return quantity(float(amount), self.costs.currency)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Use:
+    """What a member did, where all of it is known and none of it is nothing."""
+
+    amount: Decimal
+    requests: float
+    tokens: float
+
+    @property
+    def length(self) -> float:
+        """Tokens of a request."""
+        return self.tokens / self.requests
+
+    @property
+    def request(self) -> float:
+        """The cost of a request."""
+        return float(self.amount) / self.requests
+
+    @property
+    def token(self) -> float:
+        """The cost of a token."""
+        return float(self.amount) / self.tokens
+
+
+def _use(found: Sum | None) -> Use | None:
+    if found is None or not (found.amount and found.requests and found.tokens):
+        return None
+    return Use(amount=found.amount, requests=found.requests, tokens=found.tokens)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lever:
+    """A kind of advice."""
+
+    kind: str
+    effort: str
+    confidence: str
+    read: Callable[[Case], Iterator[Reading]]
+
+
+def cache(case: Case) -> Iterator[Reading]:
+    """More answers from the cache: as many as in its best week, or as its target."""
+    miss = _miss(case.spending, case.week)
+    asked = [item for item, spec in case.costs.items.items() if spec.requests]
+    amount = total(case.amount(item) for item in asked)
+    if not miss or not amount:
+        return
+    traffic = sum(case.spending.traffic[day] for day in case.week)
+    best = min((known for week in case.earlier if (known := _miss(case.spending, week)) is not None), default=miss)
+    target = 1.0 if case.costs.cache_target is None else 1.0 - case.costs.cache_target
+    goal, like = min((target, "its target"), (best, "the best of the weeks before"))
+    yield Reading(
+        value=miss,
+        worth=exact(amount / exact(miss)),
+        goal=goal if miss - goal >= UPLIFT else None,
+        title=f"Answer {percent(1 - goal)} from the cache, {like}; it was {percent(1 - miss)}",
+        arithmetic=(
+            f"{percent(miss - goal)} of {_count(traffic)} requests of users, "
+            f"each {case.money(amount / exact(traffic * miss))} where the cache has no answer"
+        ),
+    )
+
+
+def _miss(spending: Spending, days: Sequence[date]) -> float | None:
+    """Which share of the traffic of some days was not in the cache; None where it is not counted on each of them."""
+    if any(day not in spending.traffic or day not in spending.hits for day in days):
+        return None
+    traffic = sum(spending.traffic[day] for day in days)
+    return max(0.0, 1 - sum(spending.hits[day] for day in days) / traffic) if traffic > 0 else None
+
+
+def failures(case: Case) -> Iterator[Reading]:
+    """Fewer requests that fail or are made again."""
+    for item in case.costs.items:
+        wasted, amount = spending_of.wasted(case.spending.of(case.week, item)), case.amount(item)
+        if wasted is None or not amount:
+            continue
+        share = float(wasted / amount)
+        yield Reading(
+            about=item,
+            value=share,
+            worth=amount,
+            goal=FEW if share >= FAILING else None,
+            title=f"{case.name(item)}: pay less for requests that fail or are made again",
+            arithmetic=f"{percent(share)} of {case.money(amount)} went there, where {percent(FEW)} would be few",
+        )
+
+
+def tokens(case: Case) -> Iterator[Reading]:
+    """Requests as short as they were."""
+    for item, member, use in case.members():
+        usual = case.usual(item, member, lambda _, was: was.length)
+        if usual is None:
+            continue
+        yield Reading(
+            about=_about(item, member),
+            value=use.length,
+            worth=exact(use.requests * use.token),
+            goal=usual if use.length >= LONGER * usual else None,
+            title=(
+                f"{case.name(item, member)}: send {_count(usual)} tokens with a request as before, "
+                f"not {_count(use.length)}"
+            ),
+            arithmetic=(
+                f"{_count(use.length - usual)} tokens x {_count(use.requests)} requests, "
+                f"{case.money(use.token * 1_000_000)} for a million tokens"
+            ),
+        )
+
+
+def models(case: Case) -> Iterator[Reading]:
+    """Requests on a cheaper model of the same item: those that are short, or those that it had before."""
+    whole = {item: sum(each.requests or 0.0 for each in members.values()) for item, members in case.now.items()}
+    trusted: dict[str, list[tuple[Member, Use]]] = {}
+    for item, member, use in case.members():
+        if use.requests >= TRUSTED * whole[item]:
+            trusted.setdefault(item, []).append((member, use))
+    for item, member, use in case.members():
+        cheap = min(trusted.get(item, ()), key=lambda each: each[1].token, default=None)
+        if cheap is None or cheap[1].token > CHEAP * use.token:
+            continue
+        other, theirs = cheap
+        share, saves = use.requests / whole[item], use.request - use.length * theirs.token
+        goal, why = _less(case, item, member, use, short=use.length <= SHORT * theirs.length)
+        yield Reading(
+            about=_about(item, member),
+            value=share,
+            worth=exact(saves * whole[item]),
+            goal=goal,
+            title=f"{case.name(item, member)}: let {called(other)} take {why}",
+            arithmetic=(
+                f"{_count((share - (goal or 0.0)) * whole[item])} requests for {case.money(use.request - saves)} each "
+                f"instead of {case.money(use.request)}"
+            ),
+        )
+
+
+def _less(case: Case, item: str, member: Member, use: Use, *, short: bool) -> tuple[float | None, str]:
+    """Down to which share of the requests of an item a member could go, and what it would give away."""
+    if short:
+        return 0.0, "its requests, which are short"
+
+    def shared(week: Sums, had: Use) -> float | None:
+        return _share(week, item, had)
+
+    was, now = case.usual(item, member, shared), _share(case.now, item, use)
+    moved = was is not None and now is not None and now - was >= SHIFT
+    return (was, "again what it had before") if moved else (None, "")
+
+
+def _share(week: Sums, item: str, use: Use) -> float | None:
+    """Which share of the requests of an item that is."""
+    whole = sum(each.requests or 0.0 for each in week.get(item, {}).values())
+    return use.requests / whole if whole else None
+
+
+def batches(case: Case) -> Iterator[Reading]:
+    """Work that no user waits for, in batches: what may take a day costs half."""
+    for alone in case.alone:
+        amount = case.amount(alone.item)
+        if not amount or not alone.of:
+            continue
+        share = alone.requests / alone.of
+        yield Reading(
+            about=alone.item,
+            value=share,
+            worth=exact(amount * exact(1 - BATCH)),
+            goal=0.0 if share >= ALONE else None,
+            title=f"{case.name(alone.item)}: send in batches what no user waits for",
+            arithmetic=(
+                f"{_count(alone.requests)} requests at night beyond what users then ask, {percent(share)} of "
+                f"{case.money(amount)}, at {percent(BATCH)} of the price"
+            ),
+        )
+
+
+def capacity(case: Case) -> Iterator[Reading]:
+    """Half of a server or a cache that is hardly used."""
+    for each in case.capacities:
+        if each.peak is None or each.monthly is None:
+            continue
+        yield Reading(
+            about=each.name,
+            value=float(each.monthly),
+            worth=exact(Decimal(7) / 30),
+            goal=float(each.monthly) / 2 if each.peak <= IDLE else None,
+            title=f"{each.name}: take half the size; the busiest moment of four weeks used {percent(each.peak)}",
+            arithmetic=f"half of {case.money(each.monthly)} a month, 7 days of 30",
+        )
+
+
+LEVERS = (
+    Lever(kind="cache", effort="medium", confidence="high", read=cache),
+    Lever(kind="failures", effort="medium", confidence="high", read=failures),
+    Lever(kind="tokens", effort="small", confidence="high", read=tokens),
+    Lever(kind="model", effort="small", confidence="medium", read=models),
+    Lever(kind="batch", effort="large", confidence="low", read=batches),
+    Lever(kind="capacity", effort="medium", confidence="medium", read=capacity),
+)
+
+
+def _about(item: str, member: Member) -> str:
+    return "\0".join([item, *(f"{name}={value}" for name, value in member)])
+
+
+def _count(number: float) -> str:
+    return quantity(round(number), "count")

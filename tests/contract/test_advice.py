@@ -1,0 +1,71 @@
+"""Advice in the ledger: kept to the millionth, and what somebody decided is not lost."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from opsjobs.ledger import Ledger
+from opsjobs.model import Run
+from opsjobs.recommendation import Decision, Realised, Recommendation
+
+MONDAY = date(2026, 11, 9)
+AT = datetime(2026, 11, 17, 9, 30, tzinfo=UTC)
+RUN = Run(id="r1", system="shop", job="costs", slot="2026-W46", started_at=AT, host="a", pid=1)
+CACHE = Recommendation(
+    id="cache-3f9a2c",
+    kind="cache",
+    title="Answer more from the cache\0",
+    arithmetic="a x b",
+    saving=Decimal("9000000000.123457"),
+    currency="EUR",
+    effort="medium",
+    confidence="high",
+    value=0.4,
+    goal=0.2,
+    worth=Decimal("-0.000001"),
+    first_seen=MONDAY,
+    last_seen=MONDAY,
+)
+KEPT = replace(CACHE, title="Answer more from the cache")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger(request, tmp_path):
+    sqlite = request.param == "sqlite"
+    opened = Ledger(f"sqlite:///{tmp_path}/l.db" if sqlite else request.getfixturevalue("postgresql_url")).open()
+    opened.start(RUN)
+    yield opened
+    opened.close()
+
+
+def test_advice_is_read_as_it_was_written(ledger):
+    ledger.finish(RUN, advised=[CACHE])
+    assert ledger.advised("shop") == {CACHE.id: KEPT}
+    assert ledger.advised("another") == {}
+    ledger.finish(RUN, advised=[replace(CACHE, saving=Decimal(1))])
+    assert ledger.advised("shop") == {CACHE.id: replace(KEPT, saving=Decimal(1))}
+
+
+def test_what_is_decided_while_a_report_is_made_stays_decided(ledger):
+    ledger.finish(RUN, advised=[CACHE])
+    known = ledger.advised("shop")[CACHE.id]
+    no = replace(
+        known, decision=Decision.DISMISSED, at=AT, by="ada", reason="answers must be fresh", until=date(2027, 1, 1)
+    )
+    ledger.decide("shop", no)
+    # The report that is made knew nothing of it.
+    ledger.finish(RUN, advised=[replace(known, saving=Decimal(1))])
+    assert ledger.advised("shop") == {CACHE.id: no}
+    # The next one does.
+    ledger.finish(RUN, advised=[replace(no, last_seen=date(2026, 11, 16))])
+    assert ledger.advised("shop")[CACHE.id].last_seen == date(2026, 11, 16)
+
+
+def test_savings_are_kept_by_week_and_the_last_count_of_a_week_counts(ledger):
+    week = Realised(id=CACHE.id, week=MONDAY, amount=Decimal("-1.000001"))
+    ledger.finish(RUN, realised=[week])
+    ledger.finish(RUN, realised=[replace(week, amount=Decimal("2.5")), replace(week, week=date(2026, 11, 16))])
+    assert ledger.saved("shop") == {CACHE.id: {MONDAY: Decimal("2.5"), date(2026, 11, 16): Decimal("-1.000001")}}
+    assert ledger.saved("another") == {}
