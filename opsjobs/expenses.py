@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from opsjobs.declaration import Declared, load, parse
 from opsjobs.system.cost import Currency, Kind, Money
-from opsjobs.vocabulary import Selection
+from opsjobs.vocabulary import Expression
 
 
 def _amount(value: Any) -> Any:
@@ -32,7 +32,7 @@ class FixedCostSpec(Declared):
     since: date | None = None
     until: date | None = None
     """Its first and its last day."""
-    busy: Selection | None = None
+    busy: Expression | None = None
     """PromQL: which share of a server or a cache is used, 0 to 1; half of one that is never busy would do."""
 
 

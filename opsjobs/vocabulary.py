@@ -102,6 +102,14 @@ def _query(value: str, info: ValidationInfo) -> str:
     return value
 
 
+def _expression(value: str) -> str:
+    # As it stands in a file that declares no metrics: whether they exist is seen when it is asked.
+    promql.check(value)
+    if promql.STEP in value or promql.WINDOW in value:
+        raise ValueError(f"{promql.STEP} and {promql.WINDOW} have no meaning here")
+    return value.strip()
+
+
 def _window_query(value: str, info: ValidationInfo) -> str:
     if promql.WINDOW not in value:
         raise ValueError(f"it must say {promql.WINDOW}: an objective is asked of several windows")
@@ -150,6 +158,7 @@ Sql = Annotated[str, AfterValidator(statements.check_sql)]
 RedisCommand = Annotated[str, AfterValidator(statements.check_redis)]
 Query = Annotated[str, AfterValidator(_query)]
 Selection = Annotated[str, AfterValidator(_query), AfterValidator(_without_step)]
+Expression = Annotated[str, AfterValidator(_expression)]
 TeamName = Annotated[str, _reference("teams")]
 ComponentName = Annotated[str, _reference("components")]
 DashboardName = Annotated[str, _reference("dashboards")]

@@ -169,34 +169,57 @@ class Lever:
 
 
 def cache(case: Case) -> Iterator[Reading]:
-    """More answers from the cache: as many as in its best week, or as its target."""
-    miss = _miss(case.spending, case.week)
-    asked = [item for item, spec in case.costs.items.items() if spec.requests]
-    amount = total(case.amount(item) for item in asked)
-    if not miss or not amount:
+    """More answers from the cache, so that fewer requests reach a provider: as in its best week, or at its target."""
+    now = _reached(case, case.week, case.now)
+    if now is None or not now.miss or not now.requests:
         return
-    traffic = sum(case.spending.traffic[day] for day in case.week)
-    best = min((known for week in case.earlier if (known := _miss(case.spending, week)) is not None), default=miss)
-    target = 1.0 if case.costs.cache_target is None else 1.0 - case.costs.cache_target
-    goal, like = min((target, "its target"), (best, "the best of the weeks before"))
+    items = [item for item, spec in case.costs.items.items() if spec.requests]
+    amount = total(case.amount(item) for item in items)
+    goals: list[tuple[float, float, str]] = []
+    weeks = [_reached(case, days, sums) for days, sums in zip(case.earlier, case.before, strict=True)]
+    best = min(filter(None, weeks), key=lambda week: week.miss, default=None)
+    if best and now.miss - best.miss >= UPLIFT:
+        # No more than both say: what the cache answered, and what reached a provider.
+        goal = max(best.requests, now.requests * best.miss / now.miss)
+        goals.append((goal, best.miss, "as in the best of the weeks before"))
+    if case.costs.cache_target is not None and now.miss - (1 - case.costs.cache_target) >= UPLIFT:
+        left = 1 - case.costs.cache_target
+        goals.append((now.requests * left / now.miss, left, "its target"))
+    goal, miss, like = min(goals) if goals else (now.requests, now.miss, "as it does")
+    thousand = amount / exact(now.requests * now.traffic) * 1000
     yield Reading(
-        value=miss,
-        worth=exact(amount / exact(miss)),
-        goal=goal if miss - goal >= UPLIFT else None,
-        title=f"Answer {percent(1 - goal)} from the cache, {like}; it was {percent(1 - miss)}",
+        value=now.requests,
+        worth=exact(amount / exact(now.requests)),
+        goal=goal if goals else None,
+        title=f"Answer {percent(1 - miss)} from the cache, {like}; it was {percent(1 - now.miss)}",
         arithmetic=(
-            f"{percent(miss - goal)} of {_count(traffic)} requests of users, "
-            f"each {case.money(amount / exact(traffic * miss))} where the cache has no answer"
+            f"{_count((now.requests - goal) * now.traffic)} requests to providers less, "
+            f"{case.money(thousand)} for 1,000 of them"
         ),
     )
 
 
-def _miss(spending: Spending, days: Sequence[date]) -> float | None:
-    """Which share of the traffic of some days was not in the cache; None where it is not counted on each of them."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reached:
+    """What of the traffic of some days a cache could not answer."""
+
+    traffic: float
+    miss: float
+    """Share of it that was not in the cache."""
+    requests: float
+    """To providers, for each request of users."""
+
+
+def _reached(case: Case, days: Sequence[date], sums: Sums) -> _Reached | None:
+    """None where it is not counted on each of the days."""
+    spending = case.spending
     if any(day not in spending.traffic or day not in spending.hits for day in days):
         return None
-    traffic = sum(spending.traffic[day] for day in days)
-    return max(0.0, 1 - sum(spending.hits[day] for day in days) / traffic) if traffic > 0 else None
+    traffic, hits = sum(spending.traffic[day] for day in days), sum(spending.hits[day] for day in days)
+    requests = sum(each.requests or 0.0 for members in sums.values() for each in members.values())
+    if traffic <= 0:
+        return None
+    return _Reached(traffic=traffic, miss=max(0.0, 1 - hits / traffic), requests=requests / traffic)
 
 
 def failures(case: Case) -> Iterator[Reading]:
@@ -259,8 +282,8 @@ def models(case: Case) -> Iterator[Reading]:
             goal=goal,
             title=f"{case.name(item, member)}: let {called(other)} take {why}",
             arithmetic=(
-                f"{_count((share - (goal or 0.0)) * whole[item])} requests for {case.money(use.request - saves)} each "
-                f"instead of {case.money(use.request)}"
+                f"{_count((share - (goal or 0.0)) * whole[item])} requests, for 1,000 of them "
+                f"{case.money((use.request - saves) * 1000)} instead of {case.money(use.request * 1000)}"
             ),
         )
 

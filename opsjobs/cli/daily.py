@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from opsjobs.errors import OpsjobsError, UsageError
 if TYPE_CHECKING:
     from opsjobs.analysis.prices import Expenses
     from opsjobs.log import Redactor
+    from opsjobs.report.document import Report
     from opsjobs.runner import Finished
 
 _PARTIAL = 3
@@ -230,6 +231,8 @@ def tell(finished: Finished) -> None:
         for line in (finding.detail, finding.advice):
             if line:
                 click.echo(f"    {line}")
+    for action, saving, *_, known_as in _actions(report):
+        click.echo(f"  {click.style('→', bold=True)} {action}: {saving} a month ({known_as})")
     if finished.run.error:
         click.echo(f"  {finished.run.error}")
     for delivery in finished.deliveries:
@@ -238,3 +241,13 @@ def tell(finished: Finished) -> None:
             click.echo(f"  sent to {delivery.recipient}{light}")
     for artifact in finished.run.artifacts:
         click.echo(f"  {artifact.path}")
+
+
+def _actions(report: Report) -> Iterator[tuple[str, ...]]:
+    """What to do first, by its rows; not their sum."""
+    from opsjobs.report.document import Table  # noqa: PLC0415 - slow to import
+
+    for section in report.sections:
+        for block in section.blocks if section.first else ():
+            if isinstance(block, Table):
+                yield from (row.cells for row in block.rows if not row.whole)

@@ -40,7 +40,7 @@ def first(told: Told) -> Iterator[Section]:
 
 def _note(count: int) -> str:
     less = "Two that act on the same requests save less together. " if count > 1 else ""
-    return f"{less}`opsjobs findings` accepts, dismisses and ends them by their name."
+    return f"{less}Accept, dismiss or end them by their name: opsjobs findings accept NAME."
 
 
 def later(told: Told) -> Iterator[Section]:

@@ -207,6 +207,8 @@ def _verdict(told: Told) -> str:
         ratio = told.change / before
         way = "more" if ratio > 0 else "less"
         said += f", {percent(float(abs(ratio)))} {way} than the week before" if ratio else ", as the week before"
+        cause = ledgers.driver(told)
+        said += f" ({cause})" if cause else ""
     each = told.economics.each_active
     if each is not None:
         said += f"; an active user costs {quantity(float(each), currency)} a month"
@@ -217,13 +219,13 @@ def _tally(told: Told) -> Iterator[Fact]:
     currency = told.costs.currency
     each = told.economics.each_active
     status, _ = economics.judged(each, told.costs)
-    target = f" (target {quantity(float(told.costs.target), currency)})" if told.costs.target is not None else ""
-    said = "not known" if each is None else f"{quantity(float(each), currency)}{target}"
+    target = f", target {quantity(float(told.costs.target), currency)}" if told.costs.target is not None else ""
     if told.costs.active_users:
-        yield Fact(name="Cost for each active user and month", value=said, status=status)
+        said = "not known" if each is None else quantity(float(each), currency)
+        yield Fact(name=f"An active user a month{target}", value=said, status=status)
     least = "" if told.whole else "at least "
     yield Fact(name="The week in total", value=f"{least}{quantity(float(told.read + told.fixed), currency)}")
-    yield Fact(name="Change since the week before", value=ledgers.moved(told))
+    yield Fact(name="Since the week before", value=ledgers.moved(told, share=False))
     yield Fact(name="Forecast for the month", value=ledgers.forecast_in_short(told), status=_month_status(told))
     yield actions.fact(told)
 

@@ -18,6 +18,8 @@ from opsjobs.report.document import Line as Curve
 from opsjobs.words import NO_DATA, change, percent, quantity, scale
 
 _THOUSAND = 1000
+_REMARKABLE = Decimal("0.05")
+"""From which part of the week before on a change has its cause in the verdict."""
 _ABOUT = {
     drivers.VOLUME: "more or fewer requests of users",
     drivers.CACHE: "more or fewer of them reached a provider",
@@ -108,13 +110,13 @@ def _moved(told: Told, group: Sequence[Line], was: Decimal | None) -> str:
     return change(float(spending_of.amount(group)), float(was), told.costs.currency)
 
 
-def moved(told: Told) -> str:
-    """How far the cost of the week moved, in words."""
+def moved(told: Told, *, share: bool = True) -> str:
+    """How far the cost of the week moved, in words, with the share of the week before."""
     if told.change is None:
         return "no baseline"
     before = spending_of.amount(told.spending.of(told.before))
     said = change(float(told.read), float(before), told.costs.currency)
-    return f"{said} ({percent(float(abs(told.change) / before))})" if before and told.change else said
+    return f"{said} ({percent(float(abs(told.change) / before))})" if share and before and told.change else said
 
 
 def _days(told: Told) -> Table:
@@ -130,7 +132,10 @@ def _days(told: Told) -> Table:
             next((spike_words(told, each) for each in told.spikes if each.day == day), ""),
         )
         rows.append(TableRow(cells=cells))
-    return Table(columns=("Day", "Read from counters", "Since a week before", "Remark"), rows=tuple(rows), words=(3,))
+    columns: tuple[str, ...] = ("Day", "Read from counters", "Since a week before", "Remark")
+    if not told.spikes:
+        columns, rows = columns[:-1], [TableRow(cells=row.cells[:-1]) for row in rows]
+    return Table(columns=columns, rows=tuple(rows), words=(3,))
 
 
 def _chart(told: Told) -> Chart:
@@ -207,6 +212,16 @@ def _why(told: Told) -> Table | None:
     rows.append(TableRow(cells=("In total", _signed(total(shown), currency), ""), whole=True))
     note = "Logarithmic mean Divisia index: the parts add up to the change, whatever their order."
     return Table(columns=("Driver", "Added", "That is"), rows=tuple(rows), words=(2,), note=note)
+
+
+def driver(told: Told) -> str:
+    """What moved the cost most, in words; nothing where it hardly moved."""
+    before = spending_of.amount(told.spending.of(told.before))
+    if not told.change or not before or abs(told.change / before) < _REMARKABLE:
+        return ""
+    parts = spending_of.changed(told.spending, told.before, told.week)
+    most = max(parts, key=lambda name: abs(parts[name]))
+    return f"{most} {_signed(parts[most].quantize(CENT), told.costs.currency)}"
 
 
 def _signed(amount: Decimal, currency: str) -> str:

@@ -253,7 +253,7 @@ def test_two_days_that_nobody_saw_are_no_days_without_cost(told):
     assert "Thursday" in report.gaps[0].reason and "Friday" in report.gaps[0].reason
     assert table(report, "why") is None, "nothing is compared with half a week"
     facts = {fact.name: fact.value for fact in report.tally}
-    assert facts["Change since the week before"] == "no baseline"
+    assert facts["Since the week before"] == "no baseline"
     assert facts["The week in total"].startswith("at least ")
     # A forecast takes such days for days like others.
     assert facts["Forecast for the month"].startswith("€")
@@ -416,7 +416,8 @@ class TestOnTheCommandLine:
     def test_a_week_becomes_five_files_that_say_the_same(self, shop):
         done = self.opsjobs(shop, "costs", "--week", "2026-W46")
         assert done.returncode == 0, done.stderr
-        assert "the week before; an active user costs €" in done.stdout
+        assert "60.0 % more than the week before (tokens +€27.52); an active user costs €" in done.stdout
+        assert "→ LLM: large: send 1,000 tokens with a request as before, not 1,600: €102.06 a month (" in done.stdout
         folder = shop / "state/reports/shop/costs/2026-W46"
         assert sorted(path.name for path in folder.iterdir()) == [
             f"report.{kind}" for kind in ("csv", "html", "json", "pdf", "txt")
@@ -432,6 +433,23 @@ class TestOnTheCommandLine:
         jsonschema.validate(document, json.loads((Path(__file__).parents[2] / "docs/report.schema.json").read_text()))
         (run,) = json.loads(self.opsjobs(shop, "runs", "list", "--job", "costs", "--json").stdout)["runs"]
         assert (run["job"], run["slot"], run["outcome"]) == ("costs", "2026-W46", "succeeded")
+
+    def test_what_is_advised_is_remembered_and_what_was_dismissed_is_advised_no_more(self, shop):
+        def known(*words):
+            (told,) = json.loads(self.opsjobs(shop, "findings", "list", "--json", "--system", "shop", *words).stdout)[
+                "systems"
+            ]
+            return {each["id"]: each for each in told["findings"]}
+
+        self.opsjobs(shop, "costs", "--system", "shop", "--week", "2026-W46")
+        first, second = known()
+        reason = ("--reason", "we need them", "--system", "shop")
+        assert self.opsjobs(shop, "findings", "dismiss", first, *reason).returncode == 0
+        done = self.opsjobs(shop, "costs", "--system", "shop", "--week", "2026-W46")
+        assert first not in done.stdout and second in done.stdout
+        assert set(known()) == {second} and set(known("--all")) == {first, second}
+        assert known("--all")[first]["decision"] == "dismissed"
+        self.opsjobs(shop, "findings", "accept", first, "--system", "shop")
 
     def test_a_system_without_costs_is_told_how_to_get_them(self, shop):
         done = self.opsjobs(shop, "costs", "--system", "bare", "--week", "2026-W46")
@@ -468,7 +486,7 @@ def in_a_month(amount):
 @pytest.mark.parametrize(
     ("like", "instead", "said"),
     [
-        (Day(hit=0.6), Day(), "Answer 80.0 % from the cache, the best of the weeks before; it was 60.0 %"),
+        (Day(hit=0.6), Day(), "Answer 80.0 % from the cache, as in the best of the weeks before; it was 60.0 %"),
         (Day(tokens=1600.0), Day(), "send 1,000 tokens with a request as before, not 1,600"),
         (Day(large=0.6), Day(), "LLM: large: let small take again what it had before"),
         (Day(failed=0.1), Day(traffic=20_000 * 0.91), "pay less for requests that fail or are made again"),
