@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from types import MappingProxyType
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -424,3 +425,89 @@ class SentryFacts:
     more_regressed: bool = False
     asked: tuple[Asked, ...] = ()
     missing: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UserCost:
+    """What one user cost in the three spans of `UsageFacts`."""
+
+    user: str = field(repr=False)
+    """As the database has it: no log and no traceback is to show it."""
+    month: Decimal
+    week: Decimal
+    before: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GroupCost:
+    """What a plan or a feature cost in the month; the shares of users are None where it has none."""
+
+    name: str | None
+    """None for what has no name."""
+    users: int
+    amount: Decimal
+    p50: Decimal | None = None
+    p90: Decimal | None = None
+    p99: Decimal | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Groups:
+    """The costliest plans or features, and what there is beyond them."""
+
+    shown: tuple[GroupCost, ...] = ()
+    more: int = 0
+    more_amount: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Beyond:
+    """The users who cost more than a limit in the month: how many, what they cost, what of it is above the limit."""
+
+    limit: Decimal
+    users: int
+    amount: Decimal
+    above: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UsageFacts:
+    """What users cost: in a month, in the week at its end, and in the month that ended when that week began.
+
+    Amounts are to a millionth. A user is who has a name; what has none is `nameless`.
+    """
+
+    rows: int
+    """Of the month."""
+    week_rows: int
+    earlier_rows: int
+    """Of the month that ended when the week began."""
+    without_amount: int
+    negative: int
+    no_number: int
+    """Rows of all spans that are in no sum: NULL, below zero, and NaN, infinite or too large to be money."""
+    month: Decimal
+    week: Decimal
+    before: Decimal
+    """Of all users and of what has none."""
+    nameless: Decimal
+    """Of the month."""
+    nameless_week: Decimal
+    nameless_before: Decimal
+    users: int
+    """In the month."""
+    week_users: int
+    p50: Decimal | None
+    p90: Decimal | None
+    p99: Decimal | None
+    most: Decimal | None
+    """What a user cost in the month: of all shares the smallest amount that this share of them does not exceed."""
+    top: tuple[UserCost, ...]
+    """The costliest ten of the month."""
+    heavy: tuple[UserCost, ...]
+    """Who cost a tenth of the week or more."""
+    beyond: tuple[Beyond, ...]
+    plans: Groups | None
+    """None where the statement says nothing of them."""
+    features: Groups | None
+    warnings: tuple[str, ...] = ()

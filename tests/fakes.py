@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from opsjobs.errors import QueryRejected, SourceError, TimedOut
-from opsjobs.facts import ErrorCounts, Issue, PostgresFacts, RedisFacts, SentryFacts
+from opsjobs.facts import ErrorCounts, Issue, PostgresFacts, RedisFacts, SentryFacts, UsageFacts
 from opsjobs.http import Deadline
 from opsjobs.model import Answer, Sample, Series, Window
-from opsjobs.sources import Question
+from opsjobs.sources import Question, UsageQuestion
 
 _LOOKBACK = 300
 _NAME = re.compile(r"[A-Za-z_:][\w:]*")
@@ -56,6 +57,35 @@ class FakeMetrics:
         return Sample(time, recent[-1] if finite else None)
 
 
+_NOTHING = Decimal(0)
+NO_USAGE = UsageFacts(
+    rows=0,
+    week_rows=0,
+    earlier_rows=0,
+    without_amount=0,
+    negative=0,
+    no_number=0,
+    month=_NOTHING,
+    week=_NOTHING,
+    before=_NOTHING,
+    nameless=_NOTHING,
+    nameless_week=_NOTHING,
+    nameless_before=_NOTHING,
+    users=0,
+    week_users=0,
+    p50=None,
+    p90=None,
+    p99=None,
+    most=None,
+    top=(),
+    heavy=(),
+    beyond=(),
+    plans=None,
+    features=None,
+)
+"""What a database says of users who used nothing."""
+
+
 class FakePostgres:
     """A PostgreSQL that says what it was given, or fails as it was told to."""
 
@@ -65,9 +95,11 @@ class FakePostgres:
         self,
         answer: PostgresFacts | SourceError,
         canned: Callable[[Question], Answer | SourceError] = lambda _: Answer(),
+        used: UsageFacts | SourceError = NO_USAGE,
     ) -> None:
         self.answer = answer
         self.canned = canned
+        self.used = used
         self.asked: list[Question] = []
 
     def figures(self, questions: Sequence[Question], deadline: Deadline) -> list[Answer | SourceError]:
@@ -77,6 +109,15 @@ class FakePostgres:
         if isinstance(self.answer, SourceError):
             return [self.answer] * len(questions)
         return [self.canned(question) if deadline.left else late for question in questions]
+
+    def usage(self, question: UsageQuestion, deadline: Deadline) -> UsageFacts:
+        """What it was given, when there is time and somebody to ask."""
+        if not deadline.left:
+            raise TimedOut("PostgreSQL did not answer in time", advice="Raise its timeout.")
+        for said in (self.answer, self.used):
+            if isinstance(said, SourceError):
+                raise said
+        return self.used
 
     def facts(self, deadline: Deadline) -> PostgresFacts:
         """What it was given, when there is time."""

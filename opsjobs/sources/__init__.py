@@ -4,6 +4,7 @@
     state.py        what a Prometheus says of itself, its rules and targets among it
     postgres.py     what a PostgreSQL says of itself, and the figures that are kept in it, in read-only sessions
     catalog.py      the statements by which it is asked of itself
+    usage.py        the statement by which it adds up what users cost
     redis.py        what a Redis says of itself, and the figures that are kept in it
     alertmanager.py the configuration that an Alertmanager runs on
     grafana.py      the dashboards that a Grafana shows
@@ -36,6 +37,7 @@ from opsjobs.facts import (
     RedisFacts,
     RunningRule,
     SentryFacts,
+    UsageFacts,
     Visit,
 )
 from opsjobs.http import Deadline
@@ -119,8 +121,25 @@ class Figures(Protocol):
         """
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UsageQuestion:
+    """SQL for rows of what users cost, asked of three spans of whole local days, one behind the other."""
+
+    sql: str
+    earlier: Window
+    middle: Window
+    week: Window
+    rate: Decimal = Decimal(1)
+    """How much of the system's currency one of the amounts' is."""
+    limits: tuple[Decimal, ...] = ()
+    """Of a user and month, in the system's currency."""
+
+
 class RelationalDatabase(Figures, Protocol):
     """A PostgreSQL that tells how it is, and what is in it."""
+
+    def usage(self, question: UsageQuestion, deadline: Deadline) -> UsageFacts:
+        """What users cost, added up where it is kept. Raises `SourceError`, which repeats nothing that is kept."""
 
     def facts(self, deadline: Deadline) -> PostgresFacts:
         """What it says of itself. Raises `SourceError`."""

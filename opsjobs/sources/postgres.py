@@ -36,11 +36,12 @@ from opsjobs.facts import (
     Table,
     TransactionAge,
     Transactions,
+    UsageFacts,
 )
 from opsjobs.http import Deadline
 from opsjobs.log import Redactor
 from opsjobs.model import Answer
-from opsjobs.sources import Question, catalog, each_in_time, figure, in_time
+from opsjobs.sources import Question, UsageQuestion, catalog, each_in_time, figure, in_time, usage
 
 Row = dict[str, Any]
 Session = psycopg.Connection[Row]
@@ -49,12 +50,16 @@ _LEAST_CONNECT_SECONDS = 2
 """What libpq makes of less."""
 _MOST_CONNECT_SECONDS = 5.0
 _STATEMENT_SECONDS = 5.0
+_USAGE_SECONDS = 30.0
+"""For all the rows of a month; the role of grant.sql has as long."""
 _LOCK_SECONDS = 1.0
 _SHOWN = 300
 _TEXT = 200
 _MOST_ROWS = 500
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _STATEMENT_ADVICE = "Correct the statement in the profile; the appendix shows it as it was asked."
+_OF_STATEMENTS = frozenset({"0A", "25", "42"})
+"""Classes of errors that speak of names in a statement and of what it may do, and not of what is in its rows."""
 _DATA_STATEMENT = re.compile(r"\s*(select|insert|update|delete|merge|with|values)\b", re.IGNORECASE)
 """Only these are kept without their constants: `ALTER ROLE ... PASSWORD` is kept as it was written."""
 
@@ -95,6 +100,58 @@ class Postgres:
             late=self._timed_out(),
             give_up=self._give_up,
         )
+
+    def usage(self, question: UsageQuestion, deadline: Deadline) -> UsageFacts:
+        """What users cost, added up there. Raises `SourceError`, which repeats nothing that is kept."""
+        deadline = deadline.within(self.connection.timeout)
+        return in_time(lambda: self._usage(question, deadline), deadline, late=self._timed_out(), give_up=self._give_up)
+
+    def _usage(self, question: UsageQuestion, deadline: Deadline) -> UsageFacts:
+        try:
+            with self._connected(deadline, search_path=None, seconds=_USAGE_SECONDS) as session:
+                self._session = session
+                try:
+                    ask = _Asker(session)
+                    self._may_look(ask)
+                    written_until = _written_until(ask)
+                    try:
+                        found = self._added_up(session, question)
+                    except psycopg.Error as error:
+                        if session.closed:
+                            raise
+                        raise self._refused_usage(error) from None
+                finally:
+                    self._session = None
+        except psycopg.Error as error:
+            raise self._translated(error) from None
+        except UnicodeDecodeError:
+            raise QueryRejected(f"{self._who}: a name in it is not UTF-8", advice=_STATEMENT_ADVICE) from None
+        except (LookupError, TypeError, ValueError, AttributeError, _MissingError) as error:
+            raise self._no_postgresql(type(error).__name__) from None
+        late = written_until is not None and written_until < question.week.end
+        return replace(found, warnings=(_behind(written_until),)) if written_until and late else found
+
+    def _added_up(self, session: Session, question: UsageQuestion) -> UsageFacts:
+        cursor = session.cursor(row_factory=tuple_row)
+        # The text is the operator's own profile; what varies is bound.
+        cursor.execute(usage.columns(question.sql), statements.parameters(question.week))
+        columns = [(column.name, column.type_code) for column in cursor.description or ()]
+        if fault := usage.fault(columns):
+            advice = "Give the columns user and amount, perhaps plan and feature, in costs.usage.sql; docs/costs.md."
+            raise QueryRejected(f"{self._who}: {fault}", advice=advice)
+        names = {name for name, _ in columns}
+        rows = cursor.execute(usage.statement(question, names), usage.parameters(question), binary=True).fetchall()
+        return usage.facts(rows, names)
+
+    def _refused_usage(self, error: psycopg.Error) -> SourceError:
+        """As `_refused`, without what a server repeats of rows: that may be a user."""
+        if isinstance(error, psycopg.errors.QueryCanceled):
+            advice = "Give its table an index by day, keep a view of each day, or raise the `timeout` of postgresql."
+            return TimedOut(f"{self._who}: the costs of users took longer than there was time", advice=advice)
+        if (error.sqlstate or "")[:2] in _OF_STATEMENTS or isinstance(error, psycopg.errors.LockNotAvailable):
+            return self._refused(error)
+        code = type(error).__name__
+        return QueryRejected(f"{self._who} stopped at a row of it: {code} ({error.sqlstate})", advice=_STATEMENT_ADVICE)
 
     def _figures(self, questions: Sequence[Question], deadline: Deadline) -> Iterator[Answer | SourceError]:
         try:
@@ -166,16 +223,18 @@ class Postgres:
         except (LookupError, TypeError, ValueError, AttributeError, _MissingError) as error:
             raise self._no_postgresql(self._said(f"{type(error).__name__}: {error}")) from None
 
-    def _connected(self, deadline: Deadline, search_path: str | None = "pg_catalog") -> Session:
-        seconds = deadline.left
-        if not seconds:
+    def _connected(
+        self, deadline: Deadline, search_path: str | None = "pg_catalog", seconds: float = _STATEMENT_SECONDS
+    ) -> Session:
+        left = deadline.left
+        if not left:
             raise self._timed_out()
         known = self.connection
         limits: dict[str, object] = {
             "default_transaction_read_only": "on",
-            "statement_timeout": _milliseconds(min(_STATEMENT_SECONDS, seconds)),
-            "lock_timeout": _milliseconds(min(_LOCK_SECONDS, seconds)),
-            "idle_in_transaction_session_timeout": _milliseconds(seconds),
+            "statement_timeout": _milliseconds(min(seconds, left)),
+            "lock_timeout": _milliseconds(min(_LOCK_SECONDS, left)),
+            "idle_in_transaction_session_timeout": _milliseconds(left),
         }
         if search_path:
             # Names without a schema mean the server's own, whatever lies in the schemas of others.
@@ -192,8 +251,8 @@ class Postgres:
             sslmode=known.sslmode,
             sslrootcert=_authorities(known),
             gssencmode="disable",
-            connect_timeout=max(_LEAST_CONNECT_SECONDS, int(min(_MOST_CONNECT_SECONDS, seconds))),
-            tcp_user_timeout=_milliseconds(seconds),
+            connect_timeout=max(_LEAST_CONNECT_SECONDS, int(min(_MOST_CONNECT_SECONDS, left))),
+            tcp_user_timeout=_milliseconds(left),
             application_name="opsjobs",
             client_encoding="utf8",
             options=" ".join(f"-c {name}={value}" for name, value in limits.items()),

@@ -41,6 +41,35 @@ def test_sql_that_says_of_when_is_kept_without_its_semicolon(statement):
 
 
 @pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("delete from used where day between :first and :last", "begins with SELECT"),
+        ("select * from used", "does not say of which days"),
+        ("select * from used where day = :day", "does not say of which days"),
+        ("select * from used where day <= :last", "does not say of which days"),
+        ("select * from used where at > :start and day <= :last", "does not say of which days"),
+    ],
+)
+def test_sql_that_cannot_be_of_some_days_is_refused_in_words(statement, why):
+    with pytest.raises(ValueError, match=why):
+        statements.check_span(statement)
+
+
+@pytest.mark.parametrize("ends", [":first and :last", ":start and :end"])
+def test_sql_of_some_days_is_kept_without_its_semicolon(ends):
+    statement = f"select * from used where at between {ends}"  # noqa: S608 - nobody is asked
+    assert statements.check_span(f" {statement} ;\n") == statement
+
+
+def test_some_days_have_their_own_parameters_beside_those_of_others():
+    week = Window(start=NIGHT_OF_THE_CHANGE.start, end=Window.day(date(2026, 10, 31), ROME).end)
+    assert statements.inner("select :first, '5%', x::start", "_week") == "select %(first_week)s, '5%%', x::start"
+    known = statements.parameters(week, "_week")
+    assert (known["first_week"], known["last_week"]) == (date(2026, 10, 25), date(2026, 10, 31))
+    assert statements.by_hand("select :last", week) == "select date '2026-10-31'"
+
+
+@pytest.mark.parametrize(
     ("command", "why"),
     [
         ("FLUSHALL", "not among the commands"),
@@ -94,4 +123,8 @@ def test_what_is_shown_by_hand_gives_the_number_that_was_asked(postgresql_server
 def test_a_window_of_today_ends_where_it_is_cut():
     until = datetime(2026, 11, 18, 9, 30, tzinfo=ROME)
     window = Window(start=datetime(2026, 11, 18, tzinfo=ROME), end=until)
-    assert statements.parameters(window) == {"start": window.start, "end": until, "day": date(2026, 11, 18)}
+    assert statements.parameters(window) == {
+        "start": window.start,
+        "end": until,
+        **dict.fromkeys(("day", "first", "last"), date(2026, 11, 18)),
+    }
