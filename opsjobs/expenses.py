@@ -6,7 +6,7 @@ import importlib.resources
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -46,6 +46,8 @@ class ExpensesSpec(Declared):
     """How much of the system's currency one of another is: USD: 0.86."""
     prices: Path | None = None
     """Prices of one's own, as in prices.yml, before those that ship."""
+    users: Literal["pseudonyms", "named"] = "pseudonyms"
+    """How reports call users: by pseudonyms, or by their names as the database has them."""
 
 
 class PriceSpec(Declared):

@@ -155,6 +155,7 @@ def _channel(value: str) -> str:
 
 
 Sql = Annotated[str, AfterValidator(statements.check_sql)]
+SpanSql = Annotated[str, AfterValidator(statements.check_span)]
 RedisCommand = Annotated[str, AfterValidator(statements.check_redis)]
 Query = Annotated[str, AfterValidator(_query)]
 Selection = Annotated[str, AfterValidator(_query), AfterValidator(_without_step)]

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -165,6 +166,7 @@ def report_on(
             memory=memory(desk.ledger, name, day),
             advised=desk.ledger.advised(name),
             saved=desk.ledger.saved(name),
+            user=_users(here, name),
         )
         return execute(job, work, desk, weekly.slot(day) if weeks else "")
 
@@ -192,6 +194,23 @@ def _expenses(here: Setting, name: str) -> Expenses:
         rates=told.rates,
         prices=PriceTable(tuple(Price(**dict(price)) for price in expenses.prices(told, here.base)) if costs else ()),
     )
+
+
+def _users(here: Setting, name: str) -> Callable[[str], str]:
+    """How reports call the users of a system; the key of their pseudonyms is made when the first needs one."""
+    from opsjobs.analysis.pseudonyms import pseudonym  # noqa: PLC0415 - slow to import
+    from opsjobs.ledger.key import kept  # noqa: PLC0415 - as above
+
+    if here.config.systems[name].costs.users == "named":
+        return lambda user: user
+
+    @cache
+    def key() -> bytes:
+        found = kept(here.root / "pseudonyms.key")
+        here.redactor.add(found.hex())
+        return found
+
+    return lambda user: pseudonym(key(), name, user)
 
 
 def _document(finished: Finished) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -55,6 +55,8 @@ class Context:
     """What was advised about its money, by name, and what somebody decided."""
     saved: Mapping[str, Mapping[date, Decimal]] = field(default_factory=dict)
     """What that saved, by name and by the Monday of the week."""
+    user: Callable[[str], str] = field(default=lambda _: "a user")
+    """How a report calls a user of the system; by default it names nobody."""
     runs: Sequence[Run] = ()
     """The newest runs of the system's jobs."""
     undelivered: Sequence[Delivery] = ()

@@ -16,7 +16,7 @@ from opsjobs.analysis.economics import MONTH, Economics
 from opsjobs.analysis.levers import Case
 from opsjobs.analysis.money import NOTHING, exact, total
 from opsjobs.errors import SourceError, UsageError
-from opsjobs.jobs import actions, ledgers
+from opsjobs.jobs import actions, ledgers, usage
 from opsjobs.jobs import bill as bills
 from opsjobs.jobs.context import Context, Result
 from opsjobs.jobs.prospects import Prospects, prospects
@@ -50,14 +50,16 @@ def run(context: Context) -> Result:
     told = _told(context, costs, bill.spending, numbers, week)
     beside = prospects(rules, context.metrics, week, zone, context.deadline)
     asked = [*asked, *beside.asked]
+    used = usage.read(context, costs, week[-1])
     told = replace(
         told,
-        gaps=(*told.gaps, *bills.gaps(asked, costs)),
+        gaps=(*told.gaps, *bills.gaps(asked, costs), *used.gaps),
+        usage=used.usage,
         advice=advise(_case(told, beside), context.advised),
         saved=context.saved,
         capacities=beside.capacities,
     )
-    evidence = tuple(_evidence(context, costs, [*bill.asked, *asked]))
+    evidence = (*_evidence(context, costs, [*bill.asked, *asked]), *used.evidence)
     report = _report(context, told, _window(week, zone), evidence)
     return Result(report=report, advised=tuple(told.advice.known), realised=tuple(told.advice.realised))
 
@@ -272,6 +274,7 @@ def _found(told: Told) -> Iterator[Finding]:
             title=f"{spike.day:%A} cost {quantity(float(spike.cost), costs.currency)}",
             detail=ledgers.spike(told, spike),
         )
+    yield from usage.findings(told)
     for reason, tokens in spending_of.unpriced(told.spending.of(told.week)).items():
         yield Finding(
             subject=f"costs:unpriced:{reason}",

@@ -11,6 +11,7 @@ from opsjobs.analysis import drivers
 from opsjobs.analysis.costs import Line, Spike, called
 from opsjobs.analysis.economics import MONTH
 from opsjobs.analysis.money import CENT, NOTHING, exact, total, written
+from opsjobs.jobs import usage
 from opsjobs.jobs.reckoning import Told
 from opsjobs.model import Sample, Window
 from opsjobs.report.document import Chart, Charts, Section, Table, TableRow
@@ -37,6 +38,7 @@ def sections(told: Told) -> Iterator[Section]:
     yield Section(id="spent", title="What it cost", blocks=(_spent(told),))
     yield Section(id="days", title="Day by day", blocks=(_days(told), Charts(charts=(_chart(told),))))
     yield Section(id="economics", title="For each user and request", blocks=(_economics(told),))
+    yield from usage.sections(told)
     why = _why(told)
     note = "" if why else "Nothing can be compared: one of the two weeks is not known in full."
     yield Section(id="why", title="Why it changed", note=note, blocks=(why,) if why else ())

@@ -13,6 +13,7 @@ from opsjobs.analysis.costs import Spending, Spike
 from opsjobs.analysis.economics import Economics
 from opsjobs.analysis.levers import Capacity
 from opsjobs.analysis.outlay import Outlay
+from opsjobs.analysis.usage import Usage
 from opsjobs.model import Gap
 from opsjobs.system.cost import CostsSpec
 
@@ -41,6 +42,8 @@ class Told:
     saved: Mapping[str, Mapping[date, Decimal]] = field(default_factory=dict)
     """What was saved in earlier weeks by what is done, by its name and the Monday of the week."""
     capacities: Sequence[Capacity] = ()
+    usage: Usage | None = None
+    """Who it is spent on; None where nobody is asked, or nobody says."""
 
     @property
     def read(self) -> Decimal:

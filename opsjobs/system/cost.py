@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from opsjobs import promql
 from opsjobs.declaration import Declared
-from opsjobs.vocabulary import Query, Selection, TeamName
+from opsjobs.vocabulary import Query, Selection, SpanSql, TeamName
 
 Kind = Literal["input", "cached_input", "output", "reasoning"]
 KINDS: tuple[Kind, ...] = ("input", "cached_input", "output", "reasoning")
@@ -80,13 +80,16 @@ class CostItemSpec(Declared):
         return self
 
 
-class PlansSpec(Declared):
-    """What plans earn, by the label or column `plan`."""
+class UsageSpec(Declared):
+    """Who the money is spent on: what each use of the system cost, from a database."""
 
-    revenue: Query
-    """PromQL: revenue for each month, by plan."""
-    users: Query | None = None
-    """PromQL: paying users, by plan."""
+    sql: SpanSql
+    """SELECT of rows of the days from `:first` to `:last`, or between `:start` and `:end`, with the columns `user` and
+    `amount`, and perhaps `plan` and `feature`. opsjobs adds them up in the database."""
+    currency: Currency | None = None
+    """Of the amounts; default: that of the costs."""
+    revenue: Query | None = None
+    """PromQL: revenue for each month, by the label `plan`, whose values are those of the column."""
 
 
 class CostsSpec(Declared):
@@ -108,6 +111,8 @@ class CostsSpec(Declared):
     """Which share of the traffic that should be."""
     revenue: Query | None = None
     """PromQL: revenue for each month."""
+    usage: UsageSpec | None = None
+    """Who it is spent on: by user, plan and feature."""
     target: Money | None = None
     """What an active user should cost in a month at most."""
     critical: Money | None = None

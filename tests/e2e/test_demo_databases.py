@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -38,6 +39,12 @@ def troubled(binaries):
 
 def reported(stage, folder, *, store="prometheus", back=1):
     """The report of a day, as its JSON, with the indicators taken from one of the stores."""
+    day = datetime.now(ROME).date() - timedelta(days=back)
+    return made(stage, folder, "daily", "--date", day.isoformat(), store=store)
+
+
+def made(stage, folder, *words, store="prometheus"):
+    """The report that a command makes, as its JSON."""
     postgresql, redis = stage.databases["postgresql"], stage.databases["redis"]
     folder.mkdir(exist_ok=True)
     (folder / "opsjobs.yml").write_text(f"""
@@ -58,9 +65,8 @@ systems:
     indicators_from: {store}
 storage: {{root: state}}
 """)
-    day = datetime.now(ROME).date() - timedelta(days=back)
     done = subprocess.run(
-        [sys.executable, "-m", "opsjobs", "daily", "--date", day.isoformat()],
+        [sys.executable, "-m", "opsjobs", *words],
         cwd=folder,
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
@@ -69,7 +75,8 @@ storage: {{root: state}}
         check=False,
     )
     assert done.returncode in {0, 3}, done.stderr
-    return json.loads((folder / f"state/reports/pratikoai/daily/{day}/report.json").read_text())
+    made = [path for path in done.stdout.splitlines() if path.endswith("report.json")]
+    return json.loads(Path(made[0].strip()).read_text())
 
 
 def values(report):
@@ -109,6 +116,18 @@ class TestATroubledDay:
             for store in ("postgresql", "redis"):
                 expected = found["prometheus"][name]
                 assert found[store][name] == pytest.approx(expected, abs=tolerance + 1e-9), (name, store)
+
+    def test_what_users_cost_by_sql_is_what_the_counters_say(self, troubled, tmp_path):
+        report = made(troubled, tmp_path, "costs")
+        (section,) = [each for each in report["sections"] if each["id"] == "usage"]
+        month, top, plans = section["blocks"]
+        rows = {row["cells"][0]: row["cells"][1:] for row in month["rows"]}
+        assert rows["What they cost"][1].startswith("the counters say €2,")
+        assert rows["What they cost"][1].endswith(", too"), "within what a counter's days are off at their edges"
+        assert len(top["rows"]) == 12
+        margins = {row["cells"][0]: row["cells"][-1] for row in plans["rows"]}
+        assert {"company", "starter", "team"} < set(margins) and margins["team"].endswith(" %")
+        assert not [each for each in subjects(report) if each.startswith(("costs:runaway", "costs:plan"))]
 
 
 def test_on_a_quiet_day_nothing_is_found_in_the_databases_either(binaries, tmp_path):
