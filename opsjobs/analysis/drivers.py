@@ -17,6 +17,7 @@ import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from opsjobs.analysis.money import NOTHING, exact, total
 
@@ -39,19 +40,19 @@ class Cell:
     tokens: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Span:
     """The members of a cost in a span of time, and the traffic that it served."""
 
     cells: Mapping[Hashable, Cell]
     traffic: float | None = None
 
-    @property
+    @cached_property
     def cost(self) -> Decimal:
         """Of all members."""
         return total(cell.cost for cell in self.cells.values())
 
-    @property
+    @cached_property
     def requests(self) -> float:
         """Of all members, as far as they are counted."""
         return sum(cell.requests or 0.0 for cell in self.cells.values())

@@ -46,11 +46,12 @@ def sections(told: Told) -> Iterator[Section]:
 
 
 def lines(told: Told) -> Iterator[tuple[str, ...]]:
-    """Every line of the weeks that were read, for a spreadsheet."""
-    labels = list(dict.fromkeys(name for line in told.spending.lines for name, _ in line.member))
+    """Every line of the week and of the one before, for a spreadsheet."""
+    found = told.spending.of([*told.before, *told.week])
+    labels = list(dict.fromkeys(name for line in found for name, _ in line.member))
     counted = ("requests", "failed", "tokens")
     yield ("day", "item", *labels, f"amount_{told.costs.currency}", *counted, "reason")
-    for line in sorted(told.spending.lines, key=lambda line: (line.day, line.item, line.member)):
+    for line in sorted(found, key=lambda line: (line.day, line.item, line.member)):
         member = dict(line.member)
         amount = "" if line.amount is None else f"{line.amount:f}"
         counts = (line.requests, line.failed, line.tokens)

@@ -94,6 +94,9 @@ def _text(text: str, length: int, *, keep_lines: bool) -> str:
 
 
 def _printable(text: str) -> str:
+    if text.isprintable():
+        # Most texts are, and there are many.
+        return text
     spaced = "".join(" " if character.isspace() else character for character in text)
     return "".join(
         character for character in spaced if character in _JOINERS or unicodedata.category(character) not in _UNWANTED

@@ -427,7 +427,7 @@ class TestOnTheCommandLine:
         week = [row for row in rows if row["day"] in {str(day) for day in WEEK}]
         total = sum(Decimal(row["amount_EUR"]) for row in week)
         assert abs(total - Decimal(week_of(Day(tokens=1600.0)))) < Decimal("0.001")
-        assert {row["model"] for row in rows} == {"large", "small"} and len({row["day"] for row in rows}) == 35
+        assert {row["model"] for row in rows} == {"large", "small"} and len({row["day"] for row in rows}) == 14
         assert "Tokens" in (folder / "report.txt").read_text()
         document = json.loads((folder / "report.json").read_text())
         jsonschema.validate(document, json.loads((Path(__file__).parents[2] / "docs/report.schema.json").read_text()))
