@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from opsjobs.analysis.growth import Memory
 from opsjobs.analysis.prices import Expenses
+from opsjobs.daybook import Daybook
 from opsjobs.http import Deadline
 from opsjobs.jobs.drift import Running
 from opsjobs.model import Delivery, IndicatorResult, Run, ServerValue, StatedForecast
@@ -49,6 +50,8 @@ class Context:
     """What databases said on earlier days, and the forecasts that were stated."""
     expenses: Expenses = field(default_factory=Expenses)
     """What the configuration says of money."""
+    spent: Daybook = field(default_factory=Daybook)
+    """What earlier reports read of money."""
     runs: Sequence[Run] = ()
     """The newest runs of the system's jobs."""
     undelivered: Sequence[Delivery] = ()
@@ -71,3 +74,5 @@ class Result:
     """What databases said, to remember."""
     forecasts: tuple[StatedForecast, ...] = ()
     """What was stated of the time to come, to be held against what comes."""
+    spent: Daybook | None = None
+    """What was read of money, to remember; None of a job that reads none."""

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from opsjobs.analysis import carried, economics, outlay
 from opsjobs.analysis import costs as spending_of
-from opsjobs.analysis import economics, outlay
 from opsjobs.analysis.costs import Spending
 from opsjobs.analysis.economics import MONTH, Economics
 from opsjobs.analysis.money import NOTHING, exact, total
@@ -42,13 +42,21 @@ def run(context: Context) -> Result:
     zone = ZoneInfo(context.system.zone)
     days = [*bills.before(week[0], _HISTORY - _DAYS), *week]
     rules = bills.Rules(costs, context.expenses)
-    bill = bills.bill(rules, context.metrics, days, zone, context.deadline)
+    known = carried.carried(context.spent, costs, context.system.zone)
+    asked_for = bills.Span(days=days, week=week, zone=zone)
+    bill = bills.bill(rules, context.metrics, asked_for, known, context.deadline)
     numbers, asked = _economics(context, costs, bill.spending, week)
     told = _told(context, costs, bill.spending, numbers, week)
-    told = replace(told, gaps=(*told.gaps, *bills.gaps(asked, costs)))
-    evidence = tuple(_evidence(context, costs, [*bill.asked, *asked]))
+    told = replace(told, gaps=(*told.gaps, *bills.gaps(asked, costs)), from_memory=bill.from_memory)
+    evidence = (*_evidence(context, costs, [*bill.asked, *asked]), *bills.remembered(context.name, bill, zone))
     report = _report(context, told, _window(week, zone), evidence)
-    return Result(report=report)
+    return Result(report=report, spent=bill.to_keep)
+
+
+def span(day: date) -> tuple[date, date]:
+    """The first and the last day of which something is told in the week of a day."""
+    monday = day - timedelta(days=day.weekday())
+    return monday - timedelta(days=_HISTORY - _DAYS), monday + timedelta(days=_DAYS - 1)
 
 
 def _week(context: Context) -> list[date]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from opsjobs.analysis import carried, drivers
 from opsjobs.analysis import costs as spending_of
-from opsjobs.analysis import drivers
 from opsjobs.analysis.costs import Line, Spike, called
 from opsjobs.analysis.economics import MONTH
 from opsjobs.analysis.money import CENT, NOTHING, total, written
@@ -33,7 +33,9 @@ _ABOUT = {
 def sections(told: Told) -> Iterator[Section]:
     """The parts of the report, the most important first."""
     yield Section(id="spent", title="What it cost", blocks=(_spent(told),))
-    yield Section(id="days", title="Day by day", blocks=(_days(told), Charts(charts=(_chart(told),))))
+    days = len({day for _, day in told.spending.seen})
+    note = carried.said(told.from_memory, days, told.week)
+    yield Section(id="days", title="Day by day", note=note, blocks=(_days(told), Charts(charts=(_chart(told),))))
     yield Section(id="economics", title="For each user and request", blocks=(_economics(told),))
     why = _why(told)
     note = "" if why else "Nothing can be compared: one of the two weeks is not known in full."

@@ -35,6 +35,8 @@ class Told:
     stale: Sequence[str]
     """Prices in use that nobody has looked at for long, in words."""
     gaps: tuple[Gap, ...]
+    from_memory: Sequence[date] = ()
+    """The days that earlier reports had read, if only in part."""
 
     @property
     def read(self) -> Decimal:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -40,6 +42,27 @@ class Instant(TypeDecorator[datetime]):
             return None
         aware: datetime = value if value.tzinfo else value.replace(tzinfo=UTC)
         return aware.astimezone(UTC)
+
+
+_MILLION = 1_000_000
+
+
+class Millionths(TypeDecorator[Decimal]):
+    """An amount to a millionth, exact, as the whole number of its millionths: SQLite has no decimals."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the signature is SQLAlchemy's
+        if value is None:
+            return None
+        number = value * _MILLION
+        if number != int(number):
+            raise ValueError("the ledger keeps amounts to a millionth")
+        return int(number)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 - the signature is SQLAlchemy's
+        return None if value is None else Decimal(value).scaleb(-6)
 
 
 metadata = MetaData()
@@ -100,6 +123,43 @@ forecasts = Table(
     Column("low", Float(53), nullable=False),
     Column("slope", Float(53), nullable=False),
     Column("high", Float(53), nullable=False),
+    Column("run_id", String(36), nullable=False),
+)
+
+spent_days = Table(
+    "spent_days",
+    metadata,
+    Column("system", String(200), primary_key=True),
+    Column("item", String(200), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("definition", String(64), nullable=False),
+    Column("amount", Millionths, nullable=False),
+    Column("run_id", String(36), nullable=False),
+)
+
+spent_lines = Table(
+    "spent_lines",
+    metadata,
+    Column("system", String(200), primary_key=True),
+    Column("item", String(200), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("member", Text, nullable=False),
+    Column("amount", Millionths, nullable=False),
+    Column("requests", Float(53)),
+    Column("failed", Float(53)),
+    Column("tokens", Float(53)),
+    sqlite_with_rowid=False,
+)
+
+traffic_days = Table(
+    "traffic_days",
+    metadata,
+    Column("system", String(200), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("definition", String(64), nullable=False),
+    Column("traffic", Float(53)),
+    Column("hits", Float(53)),
     Column("run_id", String(36), nullable=False),
 )
 

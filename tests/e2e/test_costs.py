@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -16,11 +17,13 @@ import pytest
 
 from opsjobs.analysis.drivers import CACHE, MIX, PRICE, TOKENS, VOLUME
 from opsjobs.analysis.prices import Expenses, FixedCost, Price, PriceTable
+from opsjobs.daybook import Daybook
 from opsjobs.declaration import parse
 from opsjobs.errors import TimedOut, UsageError
 from opsjobs.http import Deadline
 from opsjobs.jobs import Context, costs
-from opsjobs.model import Status, Window
+from opsjobs.ledger import Ledger
+from opsjobs.model import Run, Status, Window
 from opsjobs.report.document import Table
 from opsjobs.sources.prometheus import Prometheus
 from opsjobs.system import System
@@ -132,11 +135,12 @@ def in_the_week(like):
 
 
 @pytest.fixture
-def told(binaries, tmp_path):
-    """What the report of the week says about a history."""
+def found(binaries, tmp_path):
+    """What a run finds out about the week of a history."""
 
-    def report(series, profile=PROFILE, expenses=None, week=MONDAY, asked=lambda metrics: metrics):
-        with prometheus_with(binaries, tmp_path / "prometheus", series) as server:
+    def result(series, profile=PROFILE, expenses=None, week=MONDAY, asked=lambda metrics: metrics, spent=None):
+        folder = tmp_path / f"prometheus-{len(list(tmp_path.iterdir()))}"
+        with prometheus_with(binaries, folder, series) as server:
             with Prometheus(connection(server.url)) as metrics:
                 context = Context(
                     name="shop",
@@ -146,10 +150,17 @@ def told(binaries, tmp_path):
                     now=Window.day(WEEK[-1], ROME).end + timedelta(hours=9),
                     deadline=Deadline(60),
                     expenses=expenses or Expenses(),
+                    spent=spent or Daybook(),
                 )
-                return costs.run(context).report
+                return costs.run(context)
 
-    return report
+    return result
+
+
+@pytest.fixture
+def told(found):
+    """What the report of the week says about a history."""
+    return lambda *given, **named: found(*given, **named).report
 
 
 def table(report, section):
@@ -363,6 +374,106 @@ def test_a_week_that_is_not_over_is_not_told(told):
         told(history({}), week=MONDAY + timedelta(days=7))
 
 
+TWO_ITEMS = f"{PROFILE}    requests: {{title: Requests, units: requests_total, price: '0.0001'}}\n"
+
+
+def since(series, first):
+    """What a Prometheus still has that forgot everything before a day."""
+    start = Window.day(first, ROME).start.timestamp()
+    return {name: [sample for sample in samples if sample[0] >= start] for name, samples in series.items()}
+
+
+def without(series, day):
+    window = Window.day(day, ROME)
+    return {name: [sample for sample in samples if not window.holds(sample[0])] for name, samples in series.items()}
+
+
+def section(report, name):
+    (part,) = [part for part in report.sections if part.id == name]
+    return part
+
+
+class TestWhatIsRemembered:
+    @pytest.fixture
+    def remembered(self, tmp_path):
+        """What comes back from a ledger in which a run was written down."""
+        with closing(Ledger.at(tmp_path / "ledger.db").open()) as ledger:
+
+            def keep(result):
+                run = Run(
+                    id="r", system="shop", job="costs", slot="2026-W46", started_at=Window.day(MONDAY, ROME).start
+                )
+                ledger.finish(run, MONDAY, spent=result.spent)
+                return ledger.spent("shop", *costs.span(MONDAY))
+
+            yield keep
+
+    def test_days_before_the_week_are_as_they_were_read_whatever_prometheus_forgot(self, found, remembered):
+        series = history(in_the_week(Day(tokens=1600.0)))
+        first = found(series, TWO_ITEMS)
+        short, said = since(series, WEEK[0]), []
+
+        def asked(metrics):
+            class Listening:
+                name, concurrency = metrics.name, metrics.concurrency
+
+                def ask(self, question, deadline):
+                    said.append(question)
+                    return metrics.ask(question, deadline)
+
+            return Listening()
+
+        again = found(short, TWO_ITEMS, spent=remembered(first), asked=asked)
+        assert again.report.lines == first.report.lines
+        for name in ("spent", "economics", "why", "forecast"):
+            assert section(again.report, name) == section(first.report, name)
+        assert again.report.complete and again.report.verdict == first.report.verdict
+        assert section(first.report, "days").note == ""
+        assert section(again.report, "days").note == "28 of 35 days are from the ledger, as earlier reports read them."
+        assert {question.at for question in said} == {Window.day(day, ROME).end for day in WEEK}
+        (evidence,) = [item for item in again.report.evidence if item.source == "the ledger"]
+        assert f"'{WEEK[0] - timedelta(days=28)}' AND '{WEEK[0] - timedelta(days=1)}'" in evidence.query
+        assert not [item for item in first.report.evidence if item.source == "the ledger"]
+        assert {each.day for each in again.spent.days} == set(WEEK)
+        # Without a memory that Prometheus has nothing to compare with.
+        assert table(found(short, TWO_ITEMS).report, "why") is None
+
+    def test_a_definition_that_changed_forgets_its_own_item(self, found, remembered):
+        series = history({})
+        book = remembered(found(series, TWO_ITEMS))
+        changed = TWO_ITEMS.replace("by: [model]", "by: [model, status]")
+        report = found(since(series, WEEK[0]), changed, spent=book).report
+        rows = list(csv.DictReader([",".join(cells) for cells in report.lines]))
+        assert {row["day"] for row in rows if row["item"] == "llm"} == {str(day) for day in WEEK}
+        assert len({row["day"] for row in rows if row["item"] == "requests"}) == 35
+        assert table(report, "why") is None, "what is known of one item is no week before"
+
+    def test_a_day_of_the_week_that_was_lost_is_as_it_was_read(self, found, remembered):
+        series = history({WEEK[2]: Day(tokens=4000.0)})
+        first = found(series)
+        again = found(without(series, WEEK[2]), spent=remembered(first))
+        assert again.report.complete and again.report.lines == first.report.lines
+        assert "Of the week itself: Wednesday" in section(again.report, "days").note
+        assert WEEK[2] not in {each.day for each in again.spent.days}
+
+    def test_a_price_that_was_corrected_holds_for_the_week_and_history_keeps_what_was_told(self, found, remembered):
+        series, rate = history({}), {"USD": Decimal(1)}
+        first = found(series, BY_TOKENS, Expenses(prices=prices("large", "small"), rates=rate))
+        halved = Expenses(prices=prices("large", "small"), rates={"USD": Decimal("0.5")})
+        report = found(series, BY_TOKENS, halved, spent=remembered(first)).report
+        why = amounts(report, "why")
+        assert abs(why["In total"] + Decimal(week_of(Day()) / 2)) < Decimal("0.02")
+        assert abs(why[PRICE.capitalize()] - why["In total"]) < Decimal("0.03")
+
+    def test_a_day_that_was_not_read_in_full_is_not_remembered(self, found):
+        end = Window.day(WEEK[2], ROME).end
+        kept = found(
+            without(history({}), WEEK[4]),
+            asked=lambda metrics: Failing(metrics, lambda each: each.at == end and "llm_requests_total" in each.query),
+        ).spent
+        assert {each.day for each in kept.days} & set(WEEK) == set(WEEK) - {WEEK[2], WEEK[4]}
+
+
 @pytest.fixture(scope="module")
 def shop(binaries, tmp_path_factory):
     folder = tmp_path_factory.mktemp("costs")
@@ -407,6 +518,13 @@ class TestOnTheCommandLine:
         jsonschema.validate(document, json.loads((Path(__file__).parents[2] / "docs/report.schema.json").read_text()))
         (run,) = json.loads(self.opsjobs(shop, "runs", "list", "--job", "costs", "--json").stdout)["runs"]
         assert (run["job"], run["slot"], run["outcome"]) == ("costs", "2026-W46", "succeeded")
+
+    def test_a_second_run_asks_only_for_the_week(self, shop):
+        for _ in range(2):
+            done = self.opsjobs(shop, "costs", "--week", "2026-W46", "--out", "twice")
+            assert done.returncode == 0, done.stderr
+        text = " ".join((shop / "twice/shop/costs/2026-W46/report.txt").read_text().split())
+        assert "28 of 35 days are from the ledger" in text and "FROM spent_lines" in text
 
     def test_a_system_without_costs_is_told_how_to_get_them(self, shop):
         done = self.opsjobs(shop, "costs", "--system", "bare", "--week", "2026-W46")
