@@ -85,9 +85,10 @@ def _told(context: Context, costs: CostsSpec, spending: Spending, numbers: Econo
         for each in expenses.fixed
         if expenses.converted(each.monthly, each.currency, costs.currency) is None
     ]
-    history = {day: float(cost + _fixed(context, costs, [day])) for day, cost in spending.by_day().items()}
+    history = {day: float(cost) for day, cost in spending.by_day().items()}
     budget = None if expenses.budget is None else float(expenses.budget)
-    month = outlay.month(week[-1])
+    month, ahead = outlay.month(week[-1]), [after + timedelta(days=number) for number in range(MONTH)]
+    fixed = {day: float(_fixed(context, costs, [day])) for day in (*month, *ahead)}
     models = {
         dict(line.member).get(_model(costs, line.item), "") for line in spending.of(week) if _model(costs, line.item)
     }
@@ -98,8 +99,8 @@ def _told(context: Context, costs: CostsSpec, spending: Spending, numbers: Econo
         week=week,
         before=bills.before(week[0], _DAYS),
         economics=numbers,
-        month=outlay.outlay(history, month, after, budget),
-        next_month=outlay.outlay(history, [after + timedelta(days=number) for number in range(MONTH)], after),
+        month=outlay.outlay(history, month, after, budget, fixed),
+        next_month=outlay.outlay(history, ahead, after, fixed=fixed),
         spikes=spending_of.spikes(spending, week),
         fixed=_fixed(context, costs, week),
         budget=expenses.budget,

@@ -258,5 +258,5 @@ def _outlook(told: Told) -> Table:
         columns=("Span", "Expected", "Four times of five within", "Of it", "Budget used up on"),
         rows=tuple(rows),
         words=(3, 4),
-        note="Fixed costs included. The weekday's pattern of four weeks at the level of the last two.",
+        note="Fixed costs included. The weekdays of five weeks at the present level, with a trend where one is sure.",
     )
