@@ -53,6 +53,21 @@ class TrafficDay:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StatedOutlay:
+    """What a report expected some days to cost in all, fixed costs included, kept to be held against what came."""
+
+    stated: date
+    """The last day that it knew."""
+    first: date
+    last: date
+    """Of the days that it speaks of."""
+    currency: str
+    expected: Decimal
+    low: Decimal
+    high: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Daybook:
     """What is remembered, or is to be; each item and day once."""
 
@@ -60,3 +75,5 @@ class Daybook:
     traffic: Sequence[TrafficDay] = ()
     sums: Sequence[SpentSum] = ()
     """Of all days that are remembered, also of those whose lines nobody asked for; only read, never written."""
+    outlays: Sequence[StatedOutlay] = ()
+    """Forecasts: read are those whose days are over, written those that a report states."""

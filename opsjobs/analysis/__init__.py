@@ -17,6 +17,7 @@
     drivers.py      why a cost changed
     economics.py    what a user, a request and a month cost
     outlay.py       what a month will have cost
+    hindsight.py    the last of those forecasts beside what came
     situation.py    all of that as one value
     growth.py       how far a database grew, and when it is full
     databases.py    what a database server says of itself -> rows and findings

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 
 from opsjobs.analysis.costs import WHOLE, Line, Spending
 from opsjobs.daybook import Daybook, SpentDay, SpentLine, TrafficDay
@@ -27,6 +28,8 @@ class Carried:
     """By item, and of the system."""
     days: Mapping[tuple[str, date], SpentDay] = field(default_factory=dict)
     traffic: Mapping[date, TrafficDay] = field(default_factory=dict)
+    sums: Mapping[tuple[str, date], Decimal] = field(default_factory=dict)
+    """What items cost on all days that are remembered, also those long ago."""
 
 
 def carried(book: Daybook, costs: CostsSpec, zone: str) -> Carried:
@@ -36,6 +39,7 @@ def carried(book: Daybook, costs: CostsSpec, zone: str) -> Carried:
         definitions=now,
         days={(each.item, each.day): each for each in book.days if now.get(each.item) == each.definition},
         traffic={each.day: each for each in book.traffic if each.definition == now[SYSTEM]},
+        sums={(each.item, each.day): each.amount for each in book.sums if now.get(each.item) == each.definition},
     )
 
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from opsjobs.analysis import carried, economics, outlay
+from opsjobs.analysis import carried, economics, hindsight, outlay
 from opsjobs.analysis import costs as spending_of
 from opsjobs.analysis.costs import Spending
 from opsjobs.analysis.economics import MONTH, Economics
@@ -47,10 +47,22 @@ def run(context: Context) -> Result:
     bill = bills.bill(rules, context.metrics, asked_for, known, context.deadline)
     numbers, asked = _economics(context, costs, bill.spending, week)
     told = _told(context, costs, bill.spending, numbers, week)
-    told = replace(told, gaps=(*told.gaps, *bills.gaps(asked, costs)), from_memory=bill.from_memory)
+    read = hindsight.by_day(bill.spending, known)
+    told = replace(
+        told,
+        gaps=(*told.gaps, *bills.gaps(asked, costs)),
+        from_memory=bill.from_memory,
+        hindsight=hindsight.hindsight(
+            context.spent.outlays, read, lambda days: _fixed(context, costs, days), week[-1], costs.currency
+        ),
+    )
     evidence = (*_evidence(context, costs, [*bill.asked, *asked]), *bills.remembered(context.name, bill, zone))
     report = _report(context, told, _window(week, zone), evidence)
-    return Result(report=report, spent=bill.to_keep)
+    stated = (
+        *hindsight.stated(week[-1], told.month, outlay.month(week[-1]), costs.currency),
+        *hindsight.stated(week[-1], told.next_month, _ahead(week), costs.currency),
+    )
+    return Result(report=report, spent=replace(bill.to_keep, outlays=stated))
 
 
 def span(day: date) -> tuple[date, date]:
@@ -87,7 +99,7 @@ def _told(context: Context, costs: CostsSpec, spending: Spending, numbers: Econo
     ]
     history = {day: float(cost) for day, cost in spending.by_day().items()}
     budget = None if expenses.budget is None else float(expenses.budget)
-    month, ahead = outlay.month(week[-1]), [after + timedelta(days=number) for number in range(MONTH)]
+    month, ahead = outlay.month(week[-1]), _ahead(week)
     fixed = {day: float(_fixed(context, costs, [day])) for day in (*month, *ahead)}
     models = {
         dict(line.member).get(_model(costs, line.item), "") for line in spending.of(week) if _model(costs, line.item)
@@ -110,6 +122,11 @@ def _told(context: Context, costs: CostsSpec, spending: Spending, numbers: Econo
         ],
         gaps=(*spending.gaps, *fixed_gaps),
     )
+
+
+def _ahead(week: Sequence[date]) -> list[date]:
+    """The days after the week for which something is expected."""
+    return [week[-1] + timedelta(days=number) for number in range(1, MONTH + 1)]
 
 
 def _model(costs: CostsSpec, item: str) -> str:

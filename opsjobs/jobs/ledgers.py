@@ -11,6 +11,7 @@ from opsjobs.analysis import costs as spending_of
 from opsjobs.analysis.costs import Line, Spike, called
 from opsjobs.analysis.economics import MONTH
 from opsjobs.analysis.money import CENT, NOTHING, total, written
+from opsjobs.jobs import reconciliation
 from opsjobs.jobs.reckoning import Told
 from opsjobs.model import Sample, Window
 from opsjobs.report.document import Chart, Charts, Section, Table, TableRow
@@ -40,7 +41,9 @@ def sections(told: Told) -> Iterator[Section]:
     why = _why(told)
     note = "" if why else "Nothing can be compared: one of the two weeks is not known in full."
     yield Section(id="why", title="Why it changed", note=note, blocks=(why,) if why else ())
-    yield Section(id="forecast", title="Where it is going", blocks=(_outlook(told),))
+    fared = tuple(reconciliation.forecasts(told))
+    young = "" if fared else reconciliation.YOUNG
+    yield Section(id="forecast", title="Where it is going", note=young, blocks=(_outlook(told), *fared))
 
 
 def lines(told: Told) -> Iterator[tuple[str, ...]]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from opsjobs.analysis import costs as spending_of
 from opsjobs.analysis.costs import Spending, Spike
 from opsjobs.analysis.economics import Economics
+from opsjobs.analysis.hindsight import Came
 from opsjobs.analysis.outlay import Outlay
 from opsjobs.model import Gap
 from opsjobs.system.cost import CostsSpec
@@ -37,6 +38,8 @@ class Told:
     gaps: tuple[Gap, ...]
     from_memory: Sequence[date] = ()
     """The days that earlier reports had read, if only in part."""
+    hindsight: Sequence[Came] = ()
+    """The last forecasts whose days are over."""
 
     @property
     def read(self) -> Decimal:

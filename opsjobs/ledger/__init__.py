@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from opsjobs.daybook import Daybook, SpentDay, SpentLine, SpentSum, TrafficDay
+from opsjobs.daybook import Daybook, SpentDay, SpentLine, SpentSum, StatedOutlay, TrafficDay
 from opsjobs.errors import LedgerError
 from opsjobs.ledger import tables
 from opsjobs.model import (
@@ -273,7 +273,10 @@ class Ledger:
         return found
 
     def spent(self, system: str, first: date, last: date) -> Daybook:
-        """What was read of money: in full from one day to another, and the sums of all days up to that."""
+        """What was read of money: in full from one day to another, and the sums of all days up to that.
+
+        With them the forecasts of money whose days were over by then.
+        """
         days, lines, traffic = tables.spent_days, tables.spent_lines, tables.traffic_days
         before = sa.and_(days.c.system == system, days.c.day <= last)
         found: dict[tuple[str, date], list[SpentLine]] = {}
@@ -297,6 +300,13 @@ class Ledger:
                 TrafficDay(day=row.day, definition=row.definition, traffic=row.traffic, hits=row.hits)
                 for row in connection.execute(asked.order_by(traffic.c.day))
             ]
+            table = tables.outlays
+            over = sa.select(table).where(table.c.system == system, table.c.last <= last)
+            kept = [field.name for field in fields(StatedOutlay)]
+            outlays = [
+                StatedOutlay(**{name: row[name] for name in kept})
+                for row in connection.execute(over.order_by(table.c.stated, table.c.last)).mappings()
+            ]
         whole = [
             SpentDay(
                 item=each.item,
@@ -307,7 +317,7 @@ class Ledger:
             for each in sums
             if each.day >= first
         ]
-        return Daybook(days=tuple(whole), traffic=tuple(counts), sums=tuple(sums))
+        return Daybook(days=tuple(whole), traffic=tuple(counts), sums=tuple(sums), outlays=tuple(outlays))
 
     def states(self, system: str) -> dict[str, CheckState]:
         """The checks that were bad when they were looked at last, or lately."""
@@ -428,7 +438,7 @@ def _keep_numbers(connection: Connection, run: Run, numbers: Sequence[ServerValu
 
 
 def _keep_spent(connection: Connection, run: Run, spent: Daybook) -> None:
-    """One reading for each item and day: the last."""
+    """One reading for each item and day: the last; and the forecasts of the slot, in place of what it stated before."""
     days, lines, traffic = tables.spent_days, tables.spent_lines, tables.traffic_days
     for each in spent.days:
         for table in (lines, days):
@@ -448,6 +458,11 @@ def _keep_spent(connection: Connection, run: Run, spent: Daybook) -> None:
         same = sa.and_(traffic.c.system == run.system, traffic.c.day == counted.day)
         connection.execute(sa.delete(traffic).where(same))
         connection.execute(sa.insert(traffic).values(system=run.system, **asdict(counted), run_id=run.id))
+    outlays = tables.outlays
+    connection.execute(sa.delete(outlays).where(outlays.c.system == run.system, outlays.c.slot == run.slot))
+    for stated in spent.outlays:
+        row = {"system": run.system, **asdict(stated), "slot": run.slot, "run_id": run.id}
+        connection.execute(sa.insert(outlays).values(row))
 
 
 def _keep_states(connection: Connection, run: Run, states: Sequence[CheckState]) -> None:

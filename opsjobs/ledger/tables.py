@@ -163,6 +163,21 @@ traffic_days = Table(
     Column("run_id", String(36), nullable=False),
 )
 
+outlays = Table(
+    "outlays",
+    metadata,
+    Column("system", String(200), primary_key=True),
+    Column("stated", Date, primary_key=True),
+    Column("first", Date, primary_key=True),
+    Column("last", Date, primary_key=True),
+    Column("currency", String(3), nullable=False),
+    Column("expected", Millionths, nullable=False),
+    Column("low", Millionths, nullable=False),
+    Column("high", Millionths, nullable=False),
+    Column("slot", String(50), nullable=False),
+    Column("run_id", String(36), nullable=False),
+)
+
 check_states = Table(
     "check_states",
     metadata,

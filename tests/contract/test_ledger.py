@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 import opsjobs.ledger
-from opsjobs.daybook import Daybook, SpentDay, SpentLine, SpentSum, TrafficDay
+from opsjobs.daybook import Daybook, SpentDay, SpentLine, SpentSum, StatedOutlay, TrafficDay
 from opsjobs.errors import LedgerError
 from opsjobs.ledger import Ledger, tables
 from opsjobs.model import (
@@ -365,6 +365,32 @@ def test_an_item_with_very_many_members_is_kept_whole(ledger):
     keep(ledger, spent(8, *many))
     (found,) = ledger.spent("shop", date(2026, 11, 8), date(2026, 11, 8)).days
     assert list(found.lines) == many
+
+
+def test_a_forecast_of_money_is_read_when_its_days_are_over_and_replaced_by_its_own_slot_only(ledger):
+    amounts = {"expected": Decimal("10.000001"), "low": Decimal(0), "high": Decimal("9000000000000.5")}
+    month = StatedOutlay(
+        stated=date(2026, 11, 15), first=date(2026, 11, 1), last=date(2026, 11, 30), currency="EUR", **amounts
+    )
+    ahead = replace(month, first=date(2026, 11, 16), last=date(2026, 12, 15))
+    earlier = replace(month, stated=date(2026, 11, 8))
+    monday = date(2026, 11, 9)
+    ledger.finish(replace(WEEKLY, id="r0", slot="2026-W45"), monday, spent=Daybook(outlays=[earlier]))
+    ledger.finish(WEEKLY, monday, spent=Daybook(outlays=[month, ahead]))
+
+    def over(last):
+        return list(ledger.spent("shop", last, last).outlays)
+
+    assert over(date(2026, 11, 29)) == []
+    assert over(date(2026, 11, 30)) == [earlier, month]
+    assert over(date(2026, 12, 15)) == [earlier, month, ahead]
+    # The weekly report has slots of the same name, and says nothing of money.
+    ledger.finish(replace(WEEKLY, id="r1", job="weekly"), monday)
+    ledger.finish(replace(WEEKLY, id="r2", system="another"), monday, spent=Daybook())
+    assert len(over(date(2026, 12, 15))) == 3
+    again = replace(month, expected=Decimal(11))
+    ledger.finish(replace(WEEKLY, id="r3"), monday, spent=Daybook(outlays=[again]))
+    assert over(date(2026, 12, 15)) == [earlier, again]
 
 
 def test_the_states_of_checks_are_those_of_the_last_look(ledger):

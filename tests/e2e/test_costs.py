@@ -16,12 +16,13 @@ import jsonschema
 import pytest
 
 from opsjobs.analysis.drivers import CACHE, MIX, PRICE, TOKENS, VOLUME
+from opsjobs.analysis.outlay import month
 from opsjobs.analysis.prices import Expenses, FixedCost, Price, PriceTable
 from opsjobs.daybook import Daybook
 from opsjobs.declaration import parse
 from opsjobs.errors import TimedOut, UsageError
 from opsjobs.http import Deadline
-from opsjobs.jobs import Context, costs
+from opsjobs.jobs import Context, costs, reconciliation
 from opsjobs.ledger import Ledger
 from opsjobs.model import Run, Status, Window
 from opsjobs.report.document import Table
@@ -96,9 +97,9 @@ def costs_of(day, weekday=0):
     return found
 
 
-def history(days):
-    """Counters every five minutes; `days` by date, of each so many weeks of usual ones before it."""
-    first = MONDAY - timedelta(days=29)
+def history(days, weeks=4):
+    """Counters every five minutes, from so many weeks before the week on; `days` are those that were not usual."""
+    first = MONDAY - timedelta(days=7 * weeks + 1)
     series = {}
     totals = {}
 
@@ -191,8 +192,10 @@ def test_a_quiet_week_is_as_the_one_before_and_asks_nothing_of_anybody(told):
     assert abs(spent["In total"] - Decimal(week_of(Day()))) < Decimal("0.01")
     assert set(amounts(report, "why").values()) == {Decimal("0.00")}
     facts = {fact.name: fact.value for fact in report.tally}
-    month = sum(sum(costs_of(Day(), (MONDAY + timedelta(days=number)).weekday()).values()) for number in range(-8, 22))
-    assert facts["Forecast for the month"] == f"€{month:.2f} of €1,000"
+    november = sum(
+        sum(costs_of(Day(), (MONDAY + timedelta(days=number)).weekday()).values()) for number in range(-8, 22)
+    )
+    assert facts["Forecast for the month"] == f"€{november:.2f} of €1,000"
 
 
 @pytest.mark.parametrize(
@@ -393,16 +396,19 @@ def section(report, name):
     return part
 
 
+def whole_span(week):
+    return f"{week + timedelta(days=7):%-d %B} to {week + timedelta(days=36):%-d %B %Y}"
+
+
 class TestWhatIsRemembered:
     @pytest.fixture
     def remembered(self, tmp_path):
-        """What comes back from a ledger in which a run was written down."""
+        """What comes back for the week from a ledger in which a run was written down."""
         with closing(Ledger.at(tmp_path / "ledger.db").open()) as ledger:
 
             def keep(result):
-                run = Run(
-                    id="r", system="shop", job="costs", slot="2026-W46", started_at=Window.day(MONDAY, ROME).start
-                )
+                slot, began = result.report.slot, Window.day(MONDAY, ROME).start
+                run = Run(id=slot, system="shop", job="costs", slot=slot, started_at=began)
                 ledger.finish(run, MONDAY, spent=result.spent)
                 return ledger.spent("shop", *costs.span(MONDAY))
 
@@ -464,6 +470,44 @@ class TestWhatIsRemembered:
         why = amounts(report, "why")
         assert abs(why["In total"] + Decimal(week_of(Day()) / 2)) < Decimal("0.02")
         assert abs(why[PRICE.capitalize()] - why["In total"]) < Decimal("0.03")
+
+    @pytest.mark.parametrize(
+        ("like", "lost", "fared"),
+        [
+            (Day(), None, "held"),
+            (Day(tokens=3000.0), None, "did not hold"),
+            (Day(), date(2026, 10, 20), ""),
+        ],
+        ids=["as expected", "dearer", "a day that nobody knows"],
+    )
+    def test_forecasts_stand_beside_what_came(self, found, remembered, like, lost, fared):
+        earlier, october = MONDAY - timedelta(weeks=5), month(date(2026, 10, 1))
+        series = history(dict.fromkeys(october[18:], like), weeks=9)
+        money_of = Expenses(fixed=(FixedCost(name="server", monthly=Decimal(31), currency="EUR"),))
+        first = found(series, week=earlier, expenses=money_of)
+        assert reconciliation.YOUNG in section(first.report, "forecast").note
+        book = remembered(first)
+        assert [(each.first, each.last) for each in book.outlays] == [
+            (october[0], october[-1]),
+            (earlier + timedelta(days=7), earlier + timedelta(days=36)),
+        ]
+        report = found(without(series, lost) if lost else series, expenses=money_of, spent=book).report
+        outlook = section(report, "forecast")
+        assert outlook.note == ""
+        ahead, whole = (row.cells for row in outlook.blocks[1].rows)
+        assert (whole[:2], ahead[:2]) == (("11 October 2026", "October 2026"), ("11 October 2026", whole_span(earlier)))
+        if lost:
+            assert whole[4] == ahead[4] == "not known in full"
+        else:
+            planted = 31 + sum(
+                sum(costs_of(like if day >= october[18] else Day(), day.weekday()).values()) for day in october
+            )
+            assert abs(money(whole[4]) - Decimal(planted)) <= Decimal("0.51")
+            assert f"{2 if like == Day() else 0} of 2 within" in outlook.blocks[1].note
+            missed = abs(money(whole[2]) / Decimal(planted) - 1) * 100
+            assert abs(Decimal(whole[5].partition(" ")[0]) - missed) < Decimal("0.3")
+            assert whole[5].endswith("too little") == (like != Day())
+        assert whole[6] == ahead[6] == fared
 
     def test_a_day_that_was_not_read_in_full_is_not_remembered(self, found):
         end = Window.day(WEEK[2], ROME).end

@@ -1,4 +1,4 @@
-"""What was read of money on each day, so that it need not be asked again."""
+"""What was read of money on each day, so that it need not be asked again, and what was expected of it."""
 
 from __future__ import annotations
 
@@ -44,10 +44,24 @@ def upgrade() -> None:
         sa.Column("hits", sa.Float(53)),
         sa.Column("run_id", sa.String(36), nullable=False),
     )
+    op.create_table(
+        "outlays",
+        sa.Column("system", sa.String(200), primary_key=True),
+        sa.Column("stated", sa.Date, primary_key=True),
+        sa.Column("first", sa.Date, primary_key=True),
+        sa.Column("last", sa.Date, primary_key=True),
+        sa.Column("currency", sa.String(3), nullable=False),
+        sa.Column("expected", sa.BigInteger, nullable=False),
+        sa.Column("low", sa.BigInteger, nullable=False),
+        sa.Column("high", sa.BigInteger, nullable=False),
+        sa.Column("slot", sa.String(50), nullable=False),
+        sa.Column("run_id", sa.String(36), nullable=False),
+    )
 
 
 def downgrade() -> None:
     """Remove them: each report then asks for all days again, as far as the source still knows them."""
+    op.drop_table("outlays")
     op.drop_table("traffic_days")
     op.drop_table("spent_lines")
     op.drop_table("spent_days")
