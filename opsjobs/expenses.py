@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib.resources
+import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from opsjobs.declaration import Declared, load, parse
 from opsjobs.system.cost import Currency, Kind, Money
+
+_MONTH = re.compile(r"[1-9]\d{3}-(0[1-9]|1[0-2])")
 
 
 def _amount(value: Any) -> Any:
@@ -33,6 +36,23 @@ class FixedCostSpec(Declared):
     """Its first and its last day."""
 
 
+def _month(value: str) -> str:
+    if not _MONTH.fullmatch(value):
+        raise ValueError(f"'{value}' is no month: write it as 2026-10")
+    return value
+
+
+class InvoiceSpec(Declared):
+    """What a provider billed for an item of the profile's costs and a calendar month, without taxes."""
+
+    item: str
+    month: Annotated[str, AfterValidator(_month)]
+    """Such as 2026-10."""
+    amount: Amount
+    currency: Currency | None = None
+    """Default: that of the system's costs."""
+
+
 class ExpensesSpec(Declared):
     """The money of one system that no metric knows."""
 
@@ -43,6 +63,8 @@ class ExpensesSpec(Declared):
     """How much of the system's currency one of another is: USD: 0.86."""
     prices: Path | None = None
     """Prices of one's own, as in prices.yml, before those that ship."""
+    invoices: tuple[InvoiceSpec, ...] = ()
+    """What was billed, to be held against what was computed; several of an item and month are added."""
 
 
 class PriceSpec(Declared):

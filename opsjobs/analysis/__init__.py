@@ -18,6 +18,7 @@
     economics.py    what a user, a request and a month cost
     outlay.py       what a month will have cost
     hindsight.py    the last of those forecasts beside what came
+    invoices.py     what was billed beside what was computed
     situation.py    all of that as one value
     growth.py       how far a database grew, and when it is full
     databases.py    what a database server says of itself -> rows and findings

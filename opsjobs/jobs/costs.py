@@ -8,14 +8,14 @@ from datetime import date, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from opsjobs.analysis import carried, economics, hindsight, outlay
+from opsjobs.analysis import carried, economics, hindsight, invoices, outlay
 from opsjobs.analysis import costs as spending_of
 from opsjobs.analysis.costs import Spending
 from opsjobs.analysis.economics import MONTH, Economics
 from opsjobs.analysis.money import NOTHING, exact, total
 from opsjobs.errors import SourceError, UsageError
 from opsjobs.jobs import bill as bills
-from opsjobs.jobs import ledgers
+from opsjobs.jobs import ledgers, reconciliation
 from opsjobs.jobs.context import Context, Result
 from opsjobs.jobs.reckoning import Told
 from opsjobs.jobs.weekly import slot
@@ -50,11 +50,12 @@ def run(context: Context) -> Result:
     read = hindsight.by_day(bill.spending, known)
     told = replace(
         told,
-        gaps=(*told.gaps, *bills.gaps(asked, costs)),
+        gaps=(*told.gaps, *bills.gaps(asked, costs), *reconciliation.gaps(context.expenses, costs)),
         from_memory=bill.from_memory,
         hindsight=hindsight.hindsight(
             context.spent.outlays, read, lambda days: _fixed(context, costs, days), week[-1], costs.currency
         ),
+        invoices=invoices.reconciled(context.expenses, costs.currency, bill.spending, known, week[-1]),
     )
     evidence = (*_evidence(context, costs, [*bill.asked, *asked]), *bills.remembered(context.name, bill, zone))
     report = _report(context, told, _window(week, zone), evidence)
@@ -273,6 +274,7 @@ def _found(told: Told) -> Iterator[Finding]:
             title=f"{spike.day:%A} cost {quantity(float(spike.cost), costs.currency)}",
             detail=ledgers.spike(told, spike),
         )
+    yield from reconciliation.findings(told)
     for reason, tokens in spending_of.unpriced(told.spending.of(told.week)).items():
         yield Finding(
             subject=f"costs:unpriced:{reason}",

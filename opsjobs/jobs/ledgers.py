@@ -44,6 +44,7 @@ def sections(told: Told) -> Iterator[Section]:
     fared = tuple(reconciliation.forecasts(told))
     young = "" if fared else reconciliation.YOUNG
     yield Section(id="forecast", title="Where it is going", note=young, blocks=(_outlook(told), *fared))
+    yield from reconciliation.invoices(told)
 
 
 def lines(told: Told) -> Iterator[tuple[str, ...]]:

@@ -11,6 +11,7 @@ from opsjobs.analysis import costs as spending_of
 from opsjobs.analysis.costs import Spending, Spike
 from opsjobs.analysis.economics import Economics
 from opsjobs.analysis.hindsight import Came
+from opsjobs.analysis.invoices import Reconciled
 from opsjobs.analysis.outlay import Outlay
 from opsjobs.model import Gap
 from opsjobs.system.cost import CostsSpec
@@ -40,6 +41,7 @@ class Told:
     """The days that earlier reports had read, if only in part."""
     hindsight: Sequence[Came] = ()
     """The last forecasts whose days are over."""
+    invoices: Sequence[Reconciled] = ()
 
     @property
     def read(self) -> Decimal:

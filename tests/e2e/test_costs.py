@@ -16,8 +16,9 @@ import jsonschema
 import pytest
 
 from opsjobs.analysis.drivers import CACHE, MIX, PRICE, TOKENS, VOLUME
+from opsjobs.analysis.money import exact
 from opsjobs.analysis.outlay import month
-from opsjobs.analysis.prices import Expenses, FixedCost, Price, PriceTable
+from opsjobs.analysis.prices import Expenses, FixedCost, Invoice, Price, PriceTable
 from opsjobs.daybook import Daybook
 from opsjobs.declaration import parse
 from opsjobs.errors import TimedOut, UsageError
@@ -509,6 +510,36 @@ class TestWhatIsRemembered:
             assert whole[5].endswith("too little") == (like != Day())
         assert whole[6] == ahead[6] == fared
 
+    def test_an_invoice_is_held_against_the_days_of_its_month(self, found, remembered):
+        october = month(date(2026, 10, 1))
+        series = history({}, weeks=9)
+        book = remembered(found(series, TWO_ITEMS, week=MONDAY - timedelta(weeks=5)))
+        planted = exact(sum(sum(costs_of(Day(), day.weekday()).values()) for day in october))
+
+        def billed(item, amount, currency="EUR", of=october[0]):
+            return Invoice(item=item, month=of, amount=exact(amount), currency=currency)
+
+        bills = (
+            billed("llm", planted * Decimal("1.25")),
+            billed("requests", sum(2 * PATTERN[day.weekday()] for day in october)),
+            billed("llm", planted, of=date(2026, 8, 1)),
+        )
+        report = found(series, TWO_ITEMS, Expenses(invoices=bills), spent=book).report
+        rows = {(row.cells[0], row.cells[1]): row.cells[2:] for row in table(report, "invoices").rows}
+        computed, invoice, gap, share = rows["LLM", "October 2026"]
+        assert abs(money(computed) - planted) < Decimal("0.05") and money(gap) == money(invoice) - money(computed)
+        assert share.startswith("20") and rows["Requests", "October 2026"][3].startswith("0")
+        assert rows["LLM", "August 2026"][0] == "not known in full: 31 days are missing"
+        assert rows["LLM", "August 2026"][2:] == ("", "")
+        (finding,) = [each for each in report.findings if each.subject.startswith("costs:invoice")]
+        assert finding.subject == "costs:invoice:llm:2026-10" and finding.status is Status.WARNING
+        assert "above what was computed by 20" in finding.title and "too low" in finding.advice
+        assert report.complete and finding.team.contact == "finance@example.com"
+        strange = Expenses(invoices=(billed("mails", 5), billed("llm", 5, "USD")))
+        report = found(series, TWO_ITEMS, strange, spent=book).report
+        assert [gap.source for gap in report.gaps] == ["Invoices of mails", "Invoices in USD"]
+        assert not [each for each in report.findings if each.subject.startswith("costs:invoice")]
+
     def test_a_day_that_was_not_read_in_full_is_not_remembered(self, found):
         end = Window.day(WEEK[2], ROME).end
         kept = found(
@@ -526,7 +557,8 @@ def shop(binaries, tmp_path_factory):
         (folder / "bare.yml").write_text(PROFILE.partition("costs:")[0])
         (folder / "opsjobs.yml").write_text(
             f"systems:\n"
-            f"  shop: {{profile: shop.yml, prometheus: {{url: '{server.url}'}}, costs: {{budget: 9000}}}}\n"
+            f"  shop: {{profile: shop.yml, prometheus: {{url: '{server.url}'}}, costs: {{budget: 9000, "
+            f"invoices: [{{item: llm, month: 2026-10, amount: 12.30}}]}}}}\n"
             f"  bare: {{profile: bare.yml, prometheus: {{url: '{server.url}'}}}}\n"
             f"storage: {{root: state}}\n"
         )
@@ -558,6 +590,7 @@ class TestOnTheCommandLine:
         assert abs(total - Decimal(week_of(Day(tokens=1600.0)))) < Decimal("0.001")
         assert {row["model"] for row in rows} == {"large", "small"} and len({row["day"] for row in rows}) == 35
         assert "Tokens" in (folder / "report.txt").read_text()
+        assert "not known in full: 11 days are missing" in (folder / "report.txt").read_text()
         document = json.loads((folder / "report.json").read_text())
         jsonschema.validate(document, json.loads((Path(__file__).parents[2] / "docs/report.schema.json").read_text()))
         (run,) = json.loads(self.opsjobs(shop, "runs", "list", "--job", "costs", "--json").stdout)["runs"]
