@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib.resources
+import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from opsjobs.declaration import Declared, load, parse
 from opsjobs.system.cost import Currency, Kind, Money
 from opsjobs.vocabulary import Expression
+
+_MONTH = re.compile(r"[1-9]\d{3}-(0[1-9]|1[0-2])")
 
 
 def _amount(value: Any) -> Any:
@@ -36,6 +39,23 @@ class FixedCostSpec(Declared):
     """PromQL: which share of a server or a cache is used, 0 to 1; half of one that is never busy would do."""
 
 
+def _month(value: str) -> str:
+    if not _MONTH.fullmatch(value):
+        raise ValueError(f"'{value}' is no month: write it as 2026-10")
+    return value
+
+
+class InvoiceSpec(Declared):
+    """What a provider billed for an item of the profile's costs and a calendar month, without taxes."""
+
+    item: str
+    month: Annotated[str, AfterValidator(_month)]
+    """Such as 2026-10."""
+    amount: Amount
+    currency: Currency | None = None
+    """Default: that of the system's costs."""
+
+
 class ExpensesSpec(Declared):
     """The money of one system that no metric knows."""
 
@@ -48,6 +68,8 @@ class ExpensesSpec(Declared):
     """Prices of one's own, as in prices.yml, before those that ship."""
     users: Literal["pseudonyms", "named"] = "pseudonyms"
     """How reports call users: by pseudonyms, or by their names as the database has them."""
+    invoices: tuple[InvoiceSpec, ...] = ()
+    """What was billed, to be held against what was computed; several of an item and month are added."""
 
 
 class PriceSpec(Declared):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from opsjobs import archive
 from opsjobs.errors import OpsjobsError
-from opsjobs.jobs import JOBS, Context
+from opsjobs.jobs import JOBS, Context, costs
 from opsjobs.jobs.health import Health
 from opsjobs.ledger import Ledger, lock
 from opsjobs.log import Redactor
@@ -80,6 +80,9 @@ def execute(job: str, context: Context, desk: Desk, slot: str = "") -> Finished:
     """
     with _begun(desk, context.name, job, slot or context.day.isoformat()) as (run, known):
         context = replace(context, runs=known, undelivered=desk.ledger.undelivered(context.name))
+        if job == "costs":
+            first, last = costs.span(context.day)
+            context = replace(context, spent=desk.ledger.spent(context.name, first, last))
         finished = _work(job, context, desk, run)
     _ended(desk, finished.run, finished.deliveries)
     return finished
@@ -304,6 +307,7 @@ def _work(job: str, context: Context, desk: Desk, run: Run) -> Finished:
             for each in result.advised
         ],
         realised=result.realised,
+        spent=result.spent,
     )
     return Finished(run=ended, report=rendered.report, deliveries=deliveries)
 

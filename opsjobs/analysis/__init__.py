@@ -13,9 +13,12 @@
     money.py        exact amounts, and parts that add up as they are written
     prices.py       dated prices, fixed costs, rates
     costs.py        lines of money, their sums, spikes, and how far they are known
+    carried.py      what of that earlier reports had read, and what later ones need not read again
     drivers.py      why a cost changed
     economics.py    what a user, a request and a month cost
     outlay.py       what a month will have cost
+    hindsight.py    the last of those forecasts beside what came
+    invoices.py     what was billed beside what was computed
     situation.py    all of that as one value
     growth.py       how far a database grew, and when it is full
     databases.py    what a database server says of itself -> rows and findings

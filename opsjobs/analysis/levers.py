@@ -17,6 +17,7 @@ from statistics import median
 from opsjobs.analysis import costs as spending_of
 from opsjobs.analysis.costs import Member, Spending, Sum, Sums, called
 from opsjobs.analysis.money import exact, total
+from opsjobs.analysis.usage import Usage
 from opsjobs.system.cost import CostsSpec
 from opsjobs.words import percent, quantity
 
@@ -86,6 +87,8 @@ class Case:
     """The weeks before it that are known in full, the newest first."""
     capacities: Sequence[Capacity] = ()
     alone: Sequence[Alone] = ()
+    usage: Usage | None = None
+    """Who it was spent on; None where nobody knows."""
 
     @cached_property
     def now(self) -> Sums:
@@ -327,6 +330,22 @@ def batches(case: Case) -> Iterator[Reading]:
         )
 
 
+def users(case: Case) -> Iterator[Reading]:
+    """A limit for users who suddenly cost a large part of the week."""
+    if case.usage is None:
+        return
+    ran_away = {user.name for user in case.usage.runaways}
+    for user in {each.name: each for each in (*case.usage.top, *case.usage.runaways)}.values():
+        yield Reading(
+            about=user.name,
+            value=float(user.week),
+            worth=Decimal(1),
+            goal=float(user.usual) if user.name in ran_away else None,
+            title=f"{user.name}: limit a use that nobody planned, or agree on a plan that pays for it",
+            arithmetic=f"{case.money(user.week)} in the week, {case.money(user.usual)} in a usual one",
+        )
+
+
 def capacity(case: Case) -> Iterator[Reading]:
     """Half of a server or a cache that is hardly used."""
     for each in case.capacities:
@@ -348,6 +367,7 @@ LEVERS = (
     Lever(kind="tokens", effort="small", confidence="high", read=tokens),
     Lever(kind="model", effort="small", confidence="medium", read=models),
     Lever(kind="batch", effort="large", confidence="low", read=batches),
+    Lever(kind="user", effort="small", confidence="medium", read=users),
     Lever(kind="capacity", effort="medium", confidence="medium", read=capacity),
 )
 

@@ -75,6 +75,17 @@ class FixedCost:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Invoice:
+    """What was billed for an item and a calendar month."""
+
+    item: str
+    month: date
+    """Its first day."""
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Expenses:
     """What the configuration says of money."""
 
@@ -84,6 +95,7 @@ class Expenses:
     rates: Mapping[str, Decimal] = field(default_factory=dict)
     """How much of the system's currency one of another is."""
     prices: PriceTable = field(default_factory=PriceTable)
+    invoices: Sequence[Invoice] = ()
 
     def converted(self, amount: Decimal, currency: str, own: str) -> Decimal | None:
         """An amount in the system's own currency; None where no rate is known."""

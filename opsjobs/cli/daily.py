@@ -174,7 +174,7 @@ def report_on(
 def _expenses(here: Setting, name: str) -> Expenses:
     """What the configuration says of a system's money."""
     from opsjobs import expenses  # noqa: PLC0415 - slow to import
-    from opsjobs.analysis.prices import Expenses, FixedCost, Price, PriceTable  # noqa: PLC0415 - as above
+    from opsjobs.analysis.prices import Expenses, FixedCost, Invoice, Price, PriceTable  # noqa: PLC0415 - as above
 
     told, costs = here.config.systems[name].costs, here.profile(name).costs
     own = costs.currency if costs else ""
@@ -193,6 +193,15 @@ def _expenses(here: Setting, name: str) -> Expenses:
         ),
         rates=told.rates,
         prices=PriceTable(tuple(Price(**dict(price)) for price in expenses.prices(told, here.base)) if costs else ()),
+        invoices=tuple(
+            Invoice(
+                item=each.item,
+                month=date.fromisoformat(f"{each.month}-01"),
+                amount=each.amount,
+                currency=each.currency or own,
+            )
+            for each in told.invoices
+        ),
     )
 
 

@@ -15,6 +15,7 @@
     costs.py      what the system costs, why that changed, where the month is going
     reckoning.py  what was found out of the money of a week, before it is said
     bill.py       what is asked for the money of each day, and the lines that come of it
+    reconciliation.py the same beside what was expected and what was billed, as parts of a report
     ledgers.py    what was found out about money, as the parts of a report
 
     inspection.py what a live Prometheus has of what a profile declares; no job of its own

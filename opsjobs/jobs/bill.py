@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
 from decimal import Decimal
 
+from opsjobs.analysis import carried
+from opsjobs.analysis.carried import SYSTEM, Carried
 from opsjobs.analysis.costs import Line, Spending, key
 from opsjobs.analysis.money import exact
 from opsjobs.analysis.prices import Expenses
+from opsjobs.daybook import Daybook
 from opsjobs.errors import SourceError
 from opsjobs.http import Deadline
-from opsjobs.model import Answer, Gap, Window
+from opsjobs.model import Answer, Evidence, Gap, Quality, Window
 from opsjobs.sources import Metrics, Question, ask_all
 from opsjobs.system.cost import KINDS, CostItemSpec, CostsSpec, TokensSpec
 
@@ -36,10 +39,13 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bill:
-    """What was read, and how."""
+    """What was read or is remembered, and how."""
 
     spending: Spending
     asked: Sequence[tuple[Asked, Reply]]
+    from_memory: Sequence[date]
+    """The days that are remembered from earlier reports, if only in part."""
+    to_keep: Daybook
 
 
 def increase(counter: str, by: Sequence[str], replica: str, seconds: float) -> str:
@@ -59,23 +65,45 @@ class Rules:
     expenses: Expenses
 
 
-def bill(rules: Rules, metrics: Metrics, days: Sequence[date], zone: tzinfo, deadline: Deadline) -> Bill:
-    """Ask for everything of those days at once, and make lines of it."""
-    costs = rules.costs
-    asked = [*_of_items(costs, days, zone), *_of_traffic(costs, days, zone)]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Span:
+    """Which days are told of."""
+
+    days: Sequence[date]
+    """All of them, the oldest first."""
+    week: Sequence[date]
+    """Those of them that are always read anew."""
+    zone: tzinfo
+
+
+def bill(rules: Rules, metrics: Metrics, span: Span, known: Carried, deadline: Deadline) -> Bill:
+    """Ask at once for everything that is not remembered, and make lines of it."""
+    costs, days = rules.costs, carried.to_ask(known, span.days, span.week)
+    asked = [*_of_items(costs, days, span.zone), *_of_traffic(costs, days[SYSTEM], span.zone)]
     replies = ask_all(metrics, [each.question for each in asked], deadline)
     said = list(zip(asked, replies, strict=True))
+    read = _spending(rules, said, days, span.zone)
+    spending, from_memory = carried.joined(read, known, span.days)
+    lost = {(each.item, each.day) for each, reply in said if each.day and not _whole(reply)}
+    return Bill(spending=spending, asked=said, from_memory=from_memory, to_keep=carried.to_keep(read, known, lost))
+
+
+def _spending(
+    rules: Rules, said: Sequence[tuple[Asked, Reply]], days: Mapping[str, Sequence[date]], zone: tzinfo
+) -> Spending:
+    """What the replies say."""
+    costs = rules.costs
     found = {(each.item, each.what, each.day): reply for each, reply in said}
-    seen = {item: _seen(found[item, "seen", None], days, zone) for item in costs.items}
+    seen = {item: _seen(found[item, "seen", None], days[item], zone) for item in costs.items}
     lines = [
         line
         for item, spec in costs.items.items()
-        for day in days
+        for day in days[item]
         for line in _lines(item, spec, day, _Day(found, item, day), rules)
     ]
-    traffic = {day: _sum(found.get(("", "traffic", day))) for day in days}
-    hits = {day: _sum(found.get(("", "hits", day))) for day in days}
-    spending = Spending(
+    traffic = {day: _sum(found.get((SYSTEM, "traffic", day))) for day in days[SYSTEM]}
+    hits = {day: _sum(found.get((SYSTEM, "hits", day))) for day in days[SYSTEM]}
+    return Spending(
         lines=tuple(lines),
         # A day whose money could not be read, or only in part, is no day without cost.
         seen={
@@ -87,19 +115,23 @@ def bill(rules: Rules, metrics: Metrics, days: Sequence[date], zone: tzinfo, dea
         hits={day: value for day, value in hits.items() if value is not None},
         gaps=tuple(gaps(said, costs)),
     )
-    return Bill(spending=spending, asked=said)
 
 
 def _read(found: Mapping[tuple[str, str, date | None], Reply], item: str, day: date) -> bool:
     """Whether the question for the money of an item on a day has a whole answer."""
     replies = [found[item, what, day] for what in ("spent", "units", "tokens") if (item, what, day) in found]
     # Beside a counter of money, tokens only say why.
-    return isinstance(replies[0], Answer) and not replies[0].warnings
+    return _whole(replies[0])
 
 
-def _of_items(costs: CostsSpec, days: Sequence[date], zone: tzinfo) -> Iterator[Asked]:
-    whole = Window(start=Window.day(days[0], zone).start, end=Window.day(days[-1], zone).end)
+def _whole(reply: Reply) -> bool:
+    return isinstance(reply, Answer) and not reply.warnings
+
+
+def _of_items(costs: CostsSpec, wanted: Mapping[str, Sequence[date]], zone: tzinfo) -> Iterator[Asked]:
     for item, spec in costs.items.items():
+        days = wanted[item]
+        whole = Window(start=Window.day(days[0], zone).start, end=Window.day(days[-1], zone).end)
         main = spec.spent or spec.units or (spec.tokens.counter if spec.tokens else "")
         seen = Question(query=f"group({main})", at=whole.end, window=whole, step=SEEN)
         yield Asked(item=item, what="seen", day=None, question=seen)
@@ -258,6 +290,22 @@ def gaps(said: Sequence[tuple[Asked, Reply]], costs: CostsSpec) -> Iterator[Gap]
         if reason and (title, reason) not in told:
             told.add((title, reason))
             yield Gap(source=title, reason=reason, advice=reply.advice if isinstance(reply, SourceError) else "")
+
+
+def remembered(system: str, bill: Bill, zone: tzinfo) -> Iterator[Evidence]:
+    """What the ledger was asked, where something is from there."""
+    if bill.from_memory:
+        first, last = bill.from_memory[0], bill.from_memory[-1]
+        yield Evidence(
+            subject="cost:system:remembered",
+            title="Days from the ledger",
+            source="the ledger",
+            query=f"SELECT * FROM spent_lines WHERE system = '{system}' AND day BETWEEN '{first}' AND '{last}'",  # noqa: S608 - for people to run
+            method="as earlier reports read and priced them",
+            quality=Quality.OK,
+            start=Window.day(first, zone).start,
+            end=Window.day(last, zone).end,
+        )
 
 
 def before(day: date, count: int) -> list[date]:

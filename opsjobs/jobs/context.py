@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from opsjobs.analysis.growth import Memory
 from opsjobs.analysis.prices import Expenses
+from opsjobs.daybook import Daybook
 from opsjobs.http import Deadline
 from opsjobs.jobs.drift import Running
 from opsjobs.model import Delivery, IndicatorResult, Run, ServerValue, StatedForecast
@@ -57,6 +58,8 @@ class Context:
     """What that saved, by name and by the Monday of the week."""
     user: Callable[[str], str] = field(default=lambda _: "a user")
     """How a report calls a user of the system; by default it names nobody."""
+    spent: Daybook = field(default_factory=Daybook)
+    """What earlier reports read of money."""
     runs: Sequence[Run] = ()
     """The newest runs of the system's jobs."""
     undelivered: Sequence[Delivery] = ()
@@ -83,3 +86,5 @@ class Result:
     """What is advised about money and what was, to remember."""
     realised: tuple[Realised, ...] = ()
     """What that saved, to remember."""
+    spent: Daybook | None = None
+    """What was read of money, to remember; None of a job that reads none."""

@@ -8,15 +8,16 @@ from datetime import date, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from opsjobs.analysis import carried, economics, hindsight, invoices, outlay
 from opsjobs.analysis import costs as spending_of
-from opsjobs.analysis import economics, outlay
 from opsjobs.analysis.advice import advise, earlier
 from opsjobs.analysis.costs import Spending
 from opsjobs.analysis.economics import MONTH, Economics
 from opsjobs.analysis.levers import Case
 from opsjobs.analysis.money import NOTHING, exact, total
+from opsjobs.analysis.usage import Usage
 from opsjobs.errors import SourceError, UsageError
-from opsjobs.jobs import actions, ledgers, usage
+from opsjobs.jobs import actions, ledgers, reconciliation, usage
 from opsjobs.jobs import bill as bills
 from opsjobs.jobs.context import Context, Result
 from opsjobs.jobs.prospects import Prospects, prospects
@@ -45,26 +46,51 @@ def run(context: Context) -> Result:
     zone = ZoneInfo(context.system.zone)
     days = [*bills.before(week[0], _HISTORY - _DAYS), *week]
     rules = bills.Rules(costs, context.expenses)
-    bill = bills.bill(rules, context.metrics, days, zone, context.deadline)
+    known = carried.carried(context.spent, costs, context.system.zone)
+    asked_for = bills.Span(days=days, week=week, zone=zone)
+    bill = bills.bill(rules, context.metrics, asked_for, known, context.deadline)
     numbers, asked = _economics(context, costs, bill.spending, week)
     told = _told(context, costs, bill.spending, numbers, week)
     beside = prospects(rules, context.metrics, week, zone, context.deadline)
     asked = [*asked, *beside.asked]
     used = usage.read(context, costs, week[-1])
+    read = hindsight.by_day(bill.spending, known)
     told = replace(
         told,
-        gaps=(*told.gaps, *bills.gaps(asked, costs), *used.gaps),
+        gaps=(
+            *told.gaps,
+            *bills.gaps(asked, costs),
+            *used.gaps,
+            *reconciliation.gaps(context.expenses, costs),
+        ),
         usage=used.usage,
-        advice=advise(_case(told, beside), context.advised),
+        advice=advise(_case(told, beside, used.usage), context.advised),
         saved=context.saved,
         capacities=beside.capacities,
+        from_memory=bill.from_memory,
+        hindsight=hindsight.hindsight(
+            context.spent.outlays, read, lambda days: _fixed(context, costs, days), week[-1], costs.currency
+        ),
+        invoices=invoices.reconciled(context.expenses, costs.currency, bill.spending, known, week[-1]),
     )
-    evidence = (*_evidence(context, costs, [*bill.asked, *asked]), *used.evidence)
-    report = _report(context, told, _window(week, zone), evidence)
-    return Result(report=report, advised=tuple(told.advice.known), realised=tuple(told.advice.realised))
+    evidence = (
+        *_evidence(context, costs, [*bill.asked, *asked]),
+        *used.evidence,
+        *bills.remembered(context.name, bill, zone),
+    )
+    stated = (
+        *hindsight.stated(week[-1], told.month, outlay.month(week[-1]), costs.currency),
+        *hindsight.stated(week[-1], told.next_month, _ahead(week), costs.currency),
+    )
+    return Result(
+        report=_report(context, told, _window(week, zone), evidence),
+        advised=tuple(told.advice.known),
+        realised=tuple(told.advice.realised),
+        spent=replace(bill.to_keep, outlays=stated),
+    )
 
 
-def _case(told: Told, beside: Prospects) -> Case:
+def _case(told: Told, beside: Prospects, used: Usage | None) -> Case:
     return Case(
         costs=told.costs,
         spending=told.spending,
@@ -72,7 +98,14 @@ def _case(told: Told, beside: Prospects) -> Case:
         earlier=earlier(told.spending, told.week),
         alone=beside.alone,
         capacities=beside.capacities,
+        usage=used,
     )
+
+
+def span(day: date) -> tuple[date, date]:
+    """The first and the last day of which something is told in the week of a day."""
+    monday = day - timedelta(days=day.weekday())
+    return monday - timedelta(days=_HISTORY - _DAYS), monday + timedelta(days=_DAYS - 1)
 
 
 def _week(context: Context) -> list[date]:
@@ -101,9 +134,10 @@ def _told(context: Context, costs: CostsSpec, spending: Spending, numbers: Econo
         for each in expenses.fixed
         if expenses.converted(each.monthly, each.currency, costs.currency) is None
     ]
-    history = {day: float(cost + _fixed(context, costs, [day])) for day, cost in spending.by_day().items()}
+    history = {day: float(cost) for day, cost in spending.by_day().items()}
     budget = None if expenses.budget is None else float(expenses.budget)
-    month = outlay.month(week[-1])
+    month, ahead = outlay.month(week[-1]), _ahead(week)
+    fixed = {day: float(_fixed(context, costs, [day])) for day in (*month, *ahead)}
     models = {
         dict(line.member).get(_model(costs, line.item), "") for line in spending.of(week) if _model(costs, line.item)
     }
@@ -114,8 +148,8 @@ def _told(context: Context, costs: CostsSpec, spending: Spending, numbers: Econo
         week=week,
         before=bills.before(week[0], _DAYS),
         economics=numbers,
-        month=outlay.outlay(history, month, after, budget),
-        next_month=outlay.outlay(history, [after + timedelta(days=number) for number in range(MONTH)], after),
+        month=outlay.outlay(history, month, after, budget, fixed),
+        next_month=outlay.outlay(history, ahead, after, fixed=fixed),
         spikes=spending_of.spikes(spending, week),
         fixed=_fixed(context, costs, week),
         budget=expenses.budget,
@@ -125,6 +159,11 @@ def _told(context: Context, costs: CostsSpec, spending: Spending, numbers: Econo
         ],
         gaps=(*spending.gaps, *fixed_gaps),
     )
+
+
+def _ahead(week: Sequence[date]) -> list[date]:
+    """The days after the week for which something is expected."""
+    return [week[-1] + timedelta(days=number) for number in range(1, MONTH + 1)]
 
 
 def _model(costs: CostsSpec, item: str) -> str:
@@ -275,6 +314,7 @@ def _found(told: Told) -> Iterator[Finding]:
             detail=ledgers.spike(told, spike),
         )
     yield from usage.findings(told)
+    yield from reconciliation.findings(told)
     for reason, tokens in spending_of.unpriced(told.spending.of(told.week)).items():
         yield Finding(
             subject=f"costs:unpriced:{reason}",

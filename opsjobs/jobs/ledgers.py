@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from opsjobs.analysis import carried, drivers
 from opsjobs.analysis import costs as spending_of
-from opsjobs.analysis import drivers
 from opsjobs.analysis.costs import Line, Spike, called
 from opsjobs.analysis.economics import MONTH
 from opsjobs.analysis.money import CENT, NOTHING, exact, total, written
-from opsjobs.jobs import usage
+from opsjobs.jobs import reconciliation, usage
 from opsjobs.jobs.reckoning import Told
 from opsjobs.model import Sample, Window
 from opsjobs.report.document import Chart, Charts, Section, Table, TableRow
@@ -36,13 +36,18 @@ _ABOUT = {
 def sections(told: Told) -> Iterator[Section]:
     """The parts of the report, the most important first."""
     yield Section(id="spent", title="What it cost", blocks=(_spent(told),))
-    yield Section(id="days", title="Day by day", blocks=(_days(told), Charts(charts=(_chart(told),))))
+    days = len({day for _, day in told.spending.seen})
+    note = carried.said(told.from_memory, days, told.week)
+    yield Section(id="days", title="Day by day", note=note, blocks=(_days(told), Charts(charts=(_chart(told),))))
     yield Section(id="economics", title="For each user and request", blocks=(_economics(told),))
     yield from usage.sections(told)
     why = _why(told)
     note = "" if why else "Nothing can be compared: one of the two weeks is not known in full."
     yield Section(id="why", title="Why it changed", note=note, blocks=(why,) if why else ())
-    yield Section(id="forecast", title="Where it is going", blocks=(_outlook(told),))
+    fared = tuple(reconciliation.forecasts(told))
+    young = "" if fared else reconciliation.YOUNG
+    yield Section(id="forecast", title="Where it is going", note=young, blocks=(_outlook(told), *fared))
+    yield from reconciliation.invoices(told)
 
 
 def lines(told: Told) -> Iterator[tuple[str, ...]]:
@@ -286,5 +291,5 @@ def _outlook(told: Told) -> Table:
         columns=("Span", "Expected", "Four times of five within", "Of it", "Budget used up on"),
         rows=tuple(rows),
         words=(3, 4),
-        note="Fixed costs included. The weekday's pattern of four weeks at the level of the last two.",
+        note="Fixed costs included. The weekdays of five weeks at the present level, with a trend where one is sure.",
     )

@@ -11,6 +11,8 @@ from opsjobs.analysis import costs as spending_of
 from opsjobs.analysis.advice import Advice
 from opsjobs.analysis.costs import Spending, Spike
 from opsjobs.analysis.economics import Economics
+from opsjobs.analysis.hindsight import Came
+from opsjobs.analysis.invoices import Reconciled
 from opsjobs.analysis.levers import Capacity
 from opsjobs.analysis.outlay import Outlay
 from opsjobs.analysis.usage import Usage
@@ -44,6 +46,11 @@ class Told:
     capacities: Sequence[Capacity] = ()
     usage: Usage | None = None
     """Who it is spent on; None where nobody is asked, or nobody says."""
+    from_memory: Sequence[date] = ()
+    """The days that earlier reports had read, if only in part."""
+    hindsight: Sequence[Came] = ()
+    """The last forecasts whose days are over."""
+    invoices: Sequence[Reconciled] = ()
 
     @property
     def read(self) -> Decimal:

@@ -1,4 +1,4 @@
-"""REMEMBER: runs, day values, forecasts, advice, deliveries and the states of checks, in SQLite (WAL) or PostgreSQL.
+"""REMEMBER: runs, day values, money, forecasts, advice, deliveries and states of checks, in SQLite (WAL) or PostgreSQL.
 
     tables.py      what is kept
     migrations/    how an older ledger becomes this one
@@ -11,10 +11,11 @@ that was killed. To keep something more: a table in `tables.py`, a migration, tw
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from opsjobs.daybook import Daybook, SpentDay, SpentLine, SpentSum, StatedOutlay, TrafficDay
 from opsjobs.errors import LedgerError
 from opsjobs.ledger import advice, tables
 from opsjobs.model import (
@@ -46,7 +48,7 @@ from opsjobs.model import (
 )
 from opsjobs.recommendation import Realised, Recommendation
 
-_VERSION = "0006"
+_VERSION = "0007"
 """The newest migration; a test holds it to the newest file."""
 _CHECK, _TITLE, _TEAM, _RECIPIENT = 750, 300, 200, 320
 _ADVICE = "Check storage.root (or OPSJOBS_HOME) and storage.ledger, free space, and who may write there."
@@ -115,6 +117,7 @@ class Ledger:
         forecasts: Sequence[StatedForecast] = (),
         advised: Sequence[Recommendation] = (),
         realised: Sequence[Realised] = (),
+        spent: Daybook | None = None,
     ) -> None:
         """Write how a run ended, together with what it found; in place of what earlier runs of the slot found."""
         values = [
@@ -140,6 +143,8 @@ class Ledger:
             advice.keep(connection, run.system, advised, realised)
             if day is not None:
                 _keep_forecasts(connection, run, forecasts)
+            if spent is not None:
+                _keep_spent(connection, run, spent)
 
     def crash(self, system: str, job: str, host: str, at: datetime) -> int:
         """Mark the unfinished runs of a job on a host as crashed; only for the holder of the job's lock."""
@@ -272,6 +277,53 @@ class Ledger:
                 found.setdefault(number.subject, {})[number.day] = number.value
         return found
 
+    def spent(self, system: str, first: date, last: date) -> Daybook:
+        """What was read of money: in full from one day to another, and the sums of all days up to that.
+
+        With them the forecasts of money whose days were over by then.
+        """
+        days, lines, traffic = tables.spent_days, tables.spent_lines, tables.traffic_days
+        before = sa.and_(days.c.system == system, days.c.day <= last)
+        found: dict[tuple[str, date], list[SpentLine]] = {}
+        # The same members come back each day.
+        members: dict[str, tuple[tuple[str, str], ...]] = {}
+        with self._begin() as connection:
+            sums = [
+                SpentSum(item=row.item, day=row.day, definition=row.definition, amount=row.amount)
+                for row in connection.execute(sa.select(days).where(before).order_by(days.c.day, days.c.item))
+            ]
+            names = ("item", "day", "member", "amount", "requests", "failed", "tokens")
+            query = sa.select(*(lines.c[name] for name in names)).where(
+                lines.c.system == system, lines.c.day.between(first, last)
+            )
+            for item, day, member, *counted in connection.execute(query.order_by(lines.c.number)):
+                if member not in members:
+                    members[member] = tuple((name, value) for name, value in json.loads(member))
+                found.setdefault((item, day), []).append(SpentLine(members[member], *counted))
+            asked = sa.select(traffic).where(traffic.c.system == system, traffic.c.day.between(first, last))
+            counts = [
+                TrafficDay(day=row.day, definition=row.definition, traffic=row.traffic, hits=row.hits)
+                for row in connection.execute(asked.order_by(traffic.c.day))
+            ]
+            table = tables.outlays
+            over = sa.select(table).where(table.c.system == system, table.c.last <= last)
+            kept = [field.name for field in fields(StatedOutlay)]
+            outlays = [
+                StatedOutlay(**{name: row[name] for name in kept})
+                for row in connection.execute(over.order_by(table.c.stated, table.c.last)).mappings()
+            ]
+        whole = [
+            SpentDay(
+                item=each.item,
+                day=each.day,
+                definition=each.definition,
+                lines=tuple(found.get((each.item, each.day), ())),
+            )
+            for each in sums
+            if each.day >= first
+        ]
+        return Daybook(days=tuple(whole), traffic=tuple(counts), sums=tuple(sums), outlays=tuple(outlays))
+
     def states(self, system: str) -> dict[str, CheckState]:
         """The checks that were bad when they were looked at last, or lately."""
         table = tables.check_states
@@ -403,6 +455,34 @@ def _keep_numbers(connection: Connection, run: Run, numbers: Sequence[ServerValu
     if numbers:
         rows = [{"system": run.system, **asdict(number), "run_id": run.id} for number in numbers]
         connection.execute(sa.insert(table), rows)
+
+
+def _keep_spent(connection: Connection, run: Run, spent: Daybook) -> None:
+    """One reading for each item and day: the last; and the forecasts of the slot, in place of what it stated before."""
+    days, lines, traffic = tables.spent_days, tables.spent_lines, tables.traffic_days
+    for each in spent.days:
+        for table in (lines, days):
+            same = sa.and_(table.c.system == run.system, table.c.item == each.item, table.c.day == each.day)
+            connection.execute(sa.delete(table).where(same))
+        named = {"system": run.system, "item": each.item, "day": each.day}
+        amount = sum((line.amount for line in each.lines), Decimal(0))
+        row = {**named, "definition": each.definition, "amount": amount, "run_id": run.id}
+        connection.execute(sa.insert(days).values(row))
+        if each.lines:
+            rows = [
+                {**named, "number": number, **line._asdict(), "member": json.dumps(line.member)}
+                for number, line in enumerate(each.lines)
+            ]
+            connection.execute(sa.insert(lines), rows)
+    for counted in spent.traffic:
+        same = sa.and_(traffic.c.system == run.system, traffic.c.day == counted.day)
+        connection.execute(sa.delete(traffic).where(same))
+        connection.execute(sa.insert(traffic).values(system=run.system, **asdict(counted), run_id=run.id))
+    outlays = tables.outlays
+    connection.execute(sa.delete(outlays).where(outlays.c.system == run.system, outlays.c.slot == run.slot))
+    for stated in spent.outlays:
+        row = {"system": run.system, **asdict(stated), "slot": run.slot, "run_id": run.id}
+        connection.execute(sa.insert(outlays).values(row))
 
 
 def _keep_states(connection: Connection, run: Run, states: Sequence[CheckState]) -> None:

@@ -25,8 +25,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-_MILLION = Decimal(1_000_000)
-
 
 class Instant(TypeDecorator[datetime]):
     """An aware time, kept in UTC; SQLite keeps no offset, so it is put back on reading."""
@@ -46,17 +44,25 @@ class Instant(TypeDecorator[datetime]):
         return aware.astimezone(UTC)
 
 
-class Amount(TypeDecorator[Decimal]):
-    """Money to a millionth, kept as a whole number of them: no database rounds it."""
+_MILLION = 1_000_000
+
+
+class Millionths(TypeDecorator[Decimal]):
+    """An amount to a millionth, exact, as the whole number of its millionths: SQLite has no decimals."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the signature is SQLAlchemy's
-        return None if value is None else int(value * _MILLION)
+        if value is None:
+            return None
+        number = value * _MILLION
+        if number != int(number):
+            raise ValueError("the ledger keeps amounts to a millionth")
+        return int(number)
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 - the signature is SQLAlchemy's
-        return None if value is None else Decimal(value) / _MILLION
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 - the signature is SQLAlchemy's
+        return None if value is None else Decimal(value).scaleb(-6)
 
 
 metadata = MetaData()
@@ -117,6 +123,58 @@ forecasts = Table(
     Column("low", Float(53), nullable=False),
     Column("slope", Float(53), nullable=False),
     Column("high", Float(53), nullable=False),
+    Column("run_id", String(36), nullable=False),
+)
+
+spent_days = Table(
+    "spent_days",
+    metadata,
+    Column("system", String(200), primary_key=True),
+    Column("item", String(200), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("definition", String(64), nullable=False),
+    Column("amount", Millionths, nullable=False),
+    Column("run_id", String(36), nullable=False),
+)
+
+spent_lines = Table(
+    "spent_lines",
+    metadata,
+    Column("system", String(200), primary_key=True),
+    Column("item", String(200), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("member", Text, nullable=False),
+    Column("amount", Millionths, nullable=False),
+    Column("requests", Float(53)),
+    Column("failed", Float(53)),
+    Column("tokens", Float(53)),
+    sqlite_with_rowid=False,
+)
+
+traffic_days = Table(
+    "traffic_days",
+    metadata,
+    Column("system", String(200), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("definition", String(64), nullable=False),
+    Column("traffic", Float(53)),
+    Column("hits", Float(53)),
+    Column("run_id", String(36), nullable=False),
+)
+
+outlays = Table(
+    "outlays",
+    metadata,
+    Column("system", String(200), primary_key=True),
+    Column("stated", Date, primary_key=True),
+    Column("first", Date, primary_key=True),
+    Column("last", Date, primary_key=True),
+    Column("currency", String(3), nullable=False),
+    Column("expected", Millionths, nullable=False),
+    Column("low", Millionths, nullable=False),
+    Column("high", Millionths, nullable=False),
+    Column("slot", String(50), nullable=False),
     Column("run_id", String(36), nullable=False),
 )
 
@@ -184,13 +242,13 @@ recommendations = Table(
     Column("kind", String(40), nullable=False),
     Column("title", Text, nullable=False),
     Column("arithmetic", Text, nullable=False),
-    Column("saving", Amount, nullable=False),
+    Column("saving", Millionths, nullable=False),
     Column("currency", String(3), nullable=False),
     Column("effort", String(20), nullable=False),
     Column("confidence", String(20), nullable=False),
     Column("value", Float(53), nullable=False),
     Column("goal", Float(53), nullable=False),
-    Column("worth", Amount, nullable=False),
+    Column("worth", Millionths, nullable=False),
     Column("first_seen", Date, nullable=False),
     Column("last_seen", Date, nullable=False),
     Column("decision", String(20), nullable=False),
@@ -206,5 +264,5 @@ savings = Table(
     Column("system", String(200), primary_key=True),
     Column("id", String(50), primary_key=True),
     Column("week", Date, primary_key=True),
-    Column("amount", Amount, nullable=False),
+    Column("amount", Millionths, nullable=False),
 )

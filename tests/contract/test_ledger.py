@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 import opsjobs.ledger
+from opsjobs.daybook import Daybook, SpentDay, SpentLine, SpentSum, StatedOutlay, TrafficDay
 from opsjobs.errors import LedgerError
 from opsjobs.ledger import Ledger, tables
 from opsjobs.model import (
@@ -305,6 +307,90 @@ def test_a_run_that_failed_takes_no_forecast_away(ledger):
     ledger.finish(RUN, date(2026, 11, 18), forecasts=[stated])
     ledger.finish(replace(RUN, outcome=Outcome.FAILED))
     assert list(ledger.forecasts("shop", date(2026, 11, 1))) == ["disk"]
+
+
+WEEKLY = replace(RUN, job="costs", slot="2026-W46")
+DEAREST = SpentLine((("model", 'grande "é" \0'), ("team", "")), Decimal("9000000000000.000001"), 1.5, None, 3e12)
+FREE = SpentLine((), Decimal("0.000000"), None, None, None)
+
+
+def spent(day, *lines, item="llm", definition="d"):
+    return SpentDay(item=item, day=date(2026, 11, day), definition=definition, lines=lines)
+
+
+def keep(ledger, *days, traffic=(), run=WEEKLY):
+    ledger.finish(run, date(2026, 11, 9), spent=Daybook(days=days, traffic=traffic))
+
+
+def test_what_was_spent_comes_back_exactly_with_its_lines_and_sums(ledger):
+    told = [spent(8, DEAREST, FREE), spent(9), spent(9, FREE, item="maps", definition="e"), spent(10, DEAREST)]
+    counted = [
+        TrafficDay(day=date(2026, 11, day), definition="t", traffic=traffic, hits=hits)
+        for day, traffic, hits in ((8, 5.0, 1.25), (9, None, None), (10, 0.0, None))
+    ]
+    keep(ledger, *told, traffic=counted)
+    found = ledger.spent("shop", date(2026, 11, 8), date(2026, 11, 9))
+    assert list(found.days) == told[:3] and list(found.traffic) == counted[:2]
+    assert list(found.sums) == [
+        SpentSum(item=each.item, day=each.day, definition=each.definition, amount=amount)
+        for each, amount in zip(told, (DEAREST.amount, Decimal(0), Decimal(0)), strict=False)
+    ]
+    # Of days before the first only the sums are read, and of later ones nothing.
+    later = ledger.spent("shop", date(2026, 11, 9), date(2026, 11, 9))
+    assert list(later.days) == told[1:3] and later.sums == found.sums
+    assert ledger.spent("another", date(2026, 11, 1), date(2026, 11, 30)) == Daybook()
+
+
+def test_a_day_that_is_read_again_takes_the_place_of_what_was_read_of_it_and_of_nothing_else(ledger):
+    keep(ledger, spent(8, DEAREST, FREE), spent(9, FREE), spent(8, FREE, item="maps"))
+    keep(ledger, spent(8, FREE, definition="new"), run=replace(WEEKLY, id="r2"))
+    keep(ledger, spent(8, DEAREST), run=replace(WEEKLY, system="another"))
+    ledger.finish(replace(WEEKLY, id="r3", job="weekly"), date(2026, 11, 9))
+    found = ledger.spent("shop", date(2026, 11, 8), date(2026, 11, 9))
+    assert list(found.days) == [spent(8, FREE, definition="new"), spent(8, FREE, item="maps"), spent(9, FREE)]
+    assert [each.amount for each in found.sums] == [0, 0, 0]
+
+
+def test_an_amount_that_would_be_rounded_is_refused_and_nothing_of_the_run_is_written(ledger):
+    ledger.start(WEEKLY)
+    odd = FREE._replace(amount=Decimal("0.0000001"))
+    with pytest.raises(LedgerError):
+        keep(ledger, spent(8, DEAREST), spent(9, odd), run=replace(WEEKLY, outcome=Outcome.SUCCEEDED))
+    assert ledger.spent("shop", date(2026, 11, 1), date(2026, 11, 30)) == Daybook()
+    assert ledger.runs() == [WEEKLY]
+
+
+def test_an_item_with_very_many_members_is_kept_whole(ledger):
+    many = [SpentLine((("user", f"{number}"),), Decimal(number).scaleb(-6), 1.0, 0.0, 2.0) for number in range(20_000)]
+    keep(ledger, spent(8, *many))
+    (found,) = ledger.spent("shop", date(2026, 11, 8), date(2026, 11, 8)).days
+    assert list(found.lines) == many
+
+
+def test_a_forecast_of_money_is_read_when_its_days_are_over_and_replaced_by_its_own_slot_only(ledger):
+    amounts = {"expected": Decimal("10.000001"), "low": Decimal(0), "high": Decimal("9000000000000.5")}
+    month = StatedOutlay(
+        stated=date(2026, 11, 15), first=date(2026, 11, 1), last=date(2026, 11, 30), currency="EUR", **amounts
+    )
+    ahead = replace(month, first=date(2026, 11, 16), last=date(2026, 12, 15))
+    earlier = replace(month, stated=date(2026, 11, 8))
+    monday = date(2026, 11, 9)
+    ledger.finish(replace(WEEKLY, id="r0", slot="2026-W45"), monday, spent=Daybook(outlays=[earlier]))
+    ledger.finish(WEEKLY, monday, spent=Daybook(outlays=[month, ahead]))
+
+    def over(last):
+        return list(ledger.spent("shop", last, last).outlays)
+
+    assert over(date(2026, 11, 29)) == []
+    assert over(date(2026, 11, 30)) == [earlier, month]
+    assert over(date(2026, 12, 15)) == [earlier, month, ahead]
+    # The weekly report has slots of the same name, and says nothing of money.
+    ledger.finish(replace(WEEKLY, id="r1", job="weekly"), monday)
+    ledger.finish(replace(WEEKLY, id="r2", system="another"), monday, spent=Daybook())
+    assert len(over(date(2026, 12, 15))) == 3
+    again = replace(month, expected=Decimal(11))
+    ledger.finish(replace(WEEKLY, id="r3"), monday, spent=Daybook(outlays=[again]))
+    assert over(date(2026, 12, 15)) == [earlier, again]
 
 
 def test_the_states_of_checks_are_those_of_the_last_look(ledger):

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -16,12 +17,15 @@ import jsonschema
 import pytest
 
 from opsjobs.analysis.drivers import CACHE, MIX, PRICE, TOKENS, VOLUME
-from opsjobs.analysis.prices import Expenses, FixedCost, Price, PriceTable
+from opsjobs.analysis.money import exact
+from opsjobs.analysis.outlay import month
+from opsjobs.analysis.prices import Expenses, FixedCost, Invoice, Price, PriceTable
 from opsjobs.declaration import parse
 from opsjobs.errors import TimedOut, UsageError
 from opsjobs.http import Deadline
-from opsjobs.jobs import Context, costs
-from opsjobs.model import Status, Window
+from opsjobs.jobs import Context, costs, reconciliation
+from opsjobs.ledger import Ledger
+from opsjobs.model import Run, Status, Window
 from opsjobs.recommendation import Decision
 from opsjobs.report.document import Table
 from opsjobs.sources.prometheus import Prometheus
@@ -100,9 +104,9 @@ def costs_of(day, weekday=0):
     return found
 
 
-def history(days):
-    """Counters every five minutes; `days` by date, of each so many weeks of usual ones before it."""
-    first = MONDAY - timedelta(days=29)
+def history(days, weeks=4):
+    """Counters every five minutes, from so many weeks before the week on; `days` are those that were not usual."""
+    first = MONDAY - timedelta(days=7 * weeks + 1)
     series = {}
     totals = {}
 
@@ -143,21 +147,15 @@ def in_the_week(like):
 @pytest.fixture
 def told(found):
     """What the report of the week says about a history."""
-
-    def report(series, profile=PROFILE, **known):
-        return found(series, profile, **known).report
-
-    return report
+    return lambda *given, **named: found(*given, **named).report
 
 
 @pytest.fixture
 def found(binaries, tmp_path):
-    """What the job found about a history."""
+    """What a run finds out about the week of a history."""
     number = itertools.count()
 
-    def result(
-        series, profile=PROFILE, expenses=None, week=MONDAY, asked=lambda metrics: metrics, advised=(), saved=None
-    ):
+    def result(series, profile=PROFILE, expenses=None, week=MONDAY, asked=lambda metrics: metrics, **known):
         # Each history in a folder of its own: what is imported twice is merged.
         with prometheus_with(binaries, tmp_path / f"prometheus-{next(number)}", series) as server:
             with Prometheus(connection(server.url)) as metrics:
@@ -169,8 +167,7 @@ def found(binaries, tmp_path):
                     now=Window.day(WEEK[-1], ROME).end + timedelta(hours=9),
                     deadline=Deadline(60),
                     expenses=expenses or Expenses(),
-                    advised={each.id: each for each in advised},
-                    saved=saved or {},
+                    **known,
                 )
                 return costs.run(context)
 
@@ -205,8 +202,10 @@ def test_a_quiet_week_is_as_the_one_before_and_asks_nothing_of_anybody(told):
     assert abs(spent["In total"] - Decimal(week_of(Day()))) < Decimal("0.01")
     assert set(amounts(report, "why").values()) == {Decimal("0.00")}
     facts = {fact.name: fact.value for fact in report.tally}
-    month = sum(sum(costs_of(Day(), (MONDAY + timedelta(days=number)).weekday()).values()) for number in range(-8, 22))
-    assert facts["Forecast for the month"] == f"€{month:.2f} of €1,000"
+    november = sum(
+        sum(costs_of(Day(), (MONDAY + timedelta(days=number)).weekday()).values()) for number in range(-8, 22)
+    )
+    assert facts["Forecast for the month"] == f"€{november:.2f} of €1,000"
 
 
 @pytest.mark.parametrize(
@@ -388,6 +387,177 @@ def test_a_week_that_is_not_over_is_not_told(told):
         told(history({}), week=MONDAY + timedelta(days=7))
 
 
+TWO_ITEMS = f"{PROFILE}    requests: {{title: Requests, units: requests_total, price: '0.0001'}}\n"
+
+
+def since(series, first):
+    """What a Prometheus still has that forgot everything before a day."""
+    start = Window.day(first, ROME).start.timestamp()
+    return {name: [sample for sample in samples if sample[0] >= start] for name, samples in series.items()}
+
+
+def without(series, day):
+    window = Window.day(day, ROME)
+    return {name: [sample for sample in samples if not window.holds(sample[0])] for name, samples in series.items()}
+
+
+def section(report, name):
+    (part,) = [part for part in report.sections if part.id == name]
+    return part
+
+
+def whole_span(week):
+    return f"{week + timedelta(days=7):%-d %B} to {week + timedelta(days=36):%-d %B %Y}"
+
+
+class TestWhatIsRemembered:
+    @pytest.fixture
+    def remembered(self, tmp_path):
+        """What comes back for the week from a ledger in which a run was written down."""
+        with closing(Ledger.at(tmp_path / "ledger.db").open()) as ledger:
+
+            def keep(result):
+                slot, began = result.report.slot, Window.day(MONDAY, ROME).start
+                run = Run(id=slot, system="shop", job="costs", slot=slot, started_at=began)
+                ledger.finish(run, MONDAY, spent=result.spent)
+                return ledger.spent("shop", *costs.span(MONDAY))
+
+            yield keep
+
+    def test_days_before_the_week_are_as_they_were_read_whatever_prometheus_forgot(self, found, remembered):
+        series = history(in_the_week(Day(tokens=1600.0)))
+        first = found(series, TWO_ITEMS)
+        short, said = since(series, WEEK[0]), []
+
+        def asked(metrics):
+            class Listening:
+                name, concurrency = metrics.name, metrics.concurrency
+
+                def ask(self, question, deadline):
+                    said.append(question)
+                    return metrics.ask(question, deadline)
+
+            return Listening()
+
+        again = found(short, TWO_ITEMS, spent=remembered(first), asked=asked)
+        assert again.report.lines == first.report.lines
+        for name in ("spent", "economics", "why", "forecast"):
+            assert section(again.report, name) == section(first.report, name)
+        assert again.report.complete and again.report.verdict == first.report.verdict
+        assert section(first.report, "days").note == ""
+        assert section(again.report, "days").note == "28 of 35 days are from the ledger, as earlier reports read them."
+        assert {question.at for question in said} == {Window.day(day, ROME).end for day in WEEK}
+        (evidence,) = [item for item in again.report.evidence if item.source == "the ledger"]
+        assert f"'{WEEK[0] - timedelta(days=28)}' AND '{WEEK[0] - timedelta(days=1)}'" in evidence.query
+        assert not [item for item in first.report.evidence if item.source == "the ledger"]
+        assert {each.day for each in again.spent.days} == set(WEEK)
+        # Without a memory that Prometheus has nothing to compare with.
+        assert table(found(short, TWO_ITEMS).report, "why") is None
+
+    def test_a_definition_that_changed_forgets_its_own_item(self, found, remembered):
+        series = history({})
+        book = remembered(found(series, TWO_ITEMS))
+        changed = TWO_ITEMS.replace("by: [model]", "by: [model, status]")
+        report = found(since(series, WEEK[0]), changed, spent=book).report
+        rows = list(csv.DictReader([",".join(cells) for cells in report.lines]))
+        assert {row["day"] for row in rows if row["item"] == "llm"} == {str(day) for day in WEEK}
+        assert len({row["day"] for row in rows if row["item"] == "requests"}) == 14
+        assert table(report, "why") is None, "what is known of one item is no week before"
+
+    def test_a_day_of_the_week_that_was_lost_is_as_it_was_read(self, found, remembered):
+        series = history({WEEK[2]: Day(tokens=4000.0)})
+        first = found(series)
+        again = found(without(series, WEEK[2]), spent=remembered(first))
+        assert again.report.complete and again.report.lines == first.report.lines
+        assert "Of the week itself: Wednesday" in section(again.report, "days").note
+        assert WEEK[2] not in {each.day for each in again.spent.days}
+
+    def test_a_price_that_was_corrected_holds_for_the_week_and_history_keeps_what_was_told(self, found, remembered):
+        series, rate = history({}), {"USD": Decimal(1)}
+        first = found(series, BY_TOKENS, Expenses(prices=prices("large", "small"), rates=rate))
+        halved = Expenses(prices=prices("large", "small"), rates={"USD": Decimal("0.5")})
+        report = found(series, BY_TOKENS, halved, spent=remembered(first)).report
+        why = amounts(report, "why")
+        assert abs(why["In total"] + Decimal(week_of(Day()) / 2)) < Decimal("0.02")
+        assert abs(why[PRICE.capitalize()] - why["In total"]) < Decimal("0.03")
+
+    @pytest.mark.parametrize(
+        ("like", "lost", "fared"),
+        [
+            (Day(), None, "held"),
+            (Day(tokens=3000.0), None, "did not hold"),
+            (Day(), date(2026, 10, 20), ""),
+        ],
+        ids=["as expected", "dearer", "a day that nobody knows"],
+    )
+    def test_forecasts_stand_beside_what_came(self, found, remembered, like, lost, fared):
+        earlier, october = MONDAY - timedelta(weeks=5), month(date(2026, 10, 1))
+        series = history(dict.fromkeys(october[18:], like), weeks=9)
+        money_of = Expenses(fixed=(FixedCost(name="server", monthly=Decimal(31), currency="EUR"),))
+        first = found(series, week=earlier, expenses=money_of)
+        assert reconciliation.YOUNG in section(first.report, "forecast").note
+        book = remembered(first)
+        assert [(each.first, each.last) for each in book.outlays] == [
+            (october[0], october[-1]),
+            (earlier + timedelta(days=7), earlier + timedelta(days=36)),
+        ]
+        report = found(without(series, lost) if lost else series, expenses=money_of, spent=book).report
+        outlook = section(report, "forecast")
+        assert outlook.note == ""
+        ahead, whole = (row.cells for row in outlook.blocks[1].rows)
+        assert (whole[:2], ahead[:2]) == (("11 October 2026", "October 2026"), ("11 October 2026", whole_span(earlier)))
+        if lost:
+            assert whole[4] == ahead[4] == "not known in full"
+        else:
+            planted = 31 + sum(
+                sum(costs_of(like if day >= october[18] else Day(), day.weekday()).values()) for day in october
+            )
+            assert abs(money(whole[4]) - Decimal(planted)) <= Decimal("0.51")
+            assert f"{2 if like == Day() else 0} of 2 within" in outlook.blocks[1].note
+            missed = abs(money(whole[2]) / Decimal(planted) - 1) * 100
+            assert abs(Decimal(whole[5].partition(" ")[0]) - missed) < Decimal("0.3")
+            assert whole[5].endswith("too little") == (like != Day())
+        assert whole[6] == ahead[6] == fared
+
+    def test_an_invoice_is_held_against_the_days_of_its_month(self, found, remembered):
+        october = month(date(2026, 10, 1))
+        series = history({}, weeks=9)
+        book = remembered(found(series, TWO_ITEMS, week=MONDAY - timedelta(weeks=5)))
+        planted = exact(sum(sum(costs_of(Day(), day.weekday()).values()) for day in october))
+
+        def billed(item, amount, currency="EUR", of=october[0]):
+            return Invoice(item=item, month=of, amount=exact(amount), currency=currency)
+
+        bills = (
+            billed("llm", planted * Decimal("1.25")),
+            billed("requests", sum(2 * PATTERN[day.weekday()] for day in october)),
+            billed("llm", planted, of=date(2026, 8, 1)),
+        )
+        report = found(series, TWO_ITEMS, Expenses(invoices=bills), spent=book).report
+        rows = {(row.cells[0], row.cells[1]): row.cells[2:] for row in table(report, "invoices").rows}
+        computed, invoice, gap, share = rows["LLM", "October 2026"]
+        assert abs(money(computed) - planted) < Decimal("0.05") and money(gap) == money(invoice) - money(computed)
+        assert share.startswith("20") and rows["Requests", "October 2026"][3].startswith("0")
+        assert rows["LLM", "August 2026"][0] == "not known in full: 31 days are missing"
+        assert rows["LLM", "August 2026"][2:] == ("", "")
+        (finding,) = [each for each in report.findings if each.subject.startswith("costs:invoice")]
+        assert finding.subject == "costs:invoice:llm:2026-10" and finding.status is Status.WARNING
+        assert "above what was computed by 20" in finding.title and "too low" in finding.advice
+        assert report.complete and finding.team.contact == "finance@example.com"
+        strange = Expenses(invoices=(billed("mails", 5), billed("llm", 5, "USD")))
+        report = found(series, TWO_ITEMS, strange, spent=book).report
+        assert [gap.source for gap in report.gaps] == ["Invoices of mails", "Invoices in USD"]
+        assert not [each for each in report.findings if each.subject.startswith("costs:invoice")]
+
+    def test_a_day_that_was_not_read_in_full_is_not_remembered(self, found):
+        end = Window.day(WEEK[2], ROME).end
+        kept = found(
+            without(history({}), WEEK[4]),
+            asked=lambda metrics: Failing(metrics, lambda each: each.at == end and "llm_requests_total" in each.query),
+        ).spent
+        assert {each.day for each in kept.days} & set(WEEK) == set(WEEK) - {WEEK[2], WEEK[4]}
+
+
 @pytest.fixture(scope="module")
 def shop(binaries, tmp_path_factory):
     folder = tmp_path_factory.mktemp("costs")
@@ -396,7 +566,8 @@ def shop(binaries, tmp_path_factory):
         (folder / "bare.yml").write_text(PROFILE.partition("costs:")[0])
         (folder / "opsjobs.yml").write_text(
             f"systems:\n"
-            f"  shop: {{profile: shop.yml, prometheus: {{url: '{server.url}'}}, costs: {{budget: 9000}}}}\n"
+            f"  shop: {{profile: shop.yml, prometheus: {{url: '{server.url}'}}, costs: {{budget: 9000, "
+            f"invoices: [{{item: llm, month: 2026-10, amount: 12.30}}]}}}}\n"
             f"  bare: {{profile: bare.yml, prometheus: {{url: '{server.url}'}}}}\n"
             f"storage: {{root: state}}\n"
         )
@@ -429,6 +600,7 @@ class TestOnTheCommandLine:
         assert abs(total - Decimal(week_of(Day(tokens=1600.0)))) < Decimal("0.001")
         assert {row["model"] for row in rows} == {"large", "small"} and len({row["day"] for row in rows}) == 14
         assert "Tokens" in (folder / "report.txt").read_text()
+        assert "not known in full: 11 days are missing" in (folder / "report.txt").read_text()
         document = json.loads((folder / "report.json").read_text())
         jsonschema.validate(document, json.loads((Path(__file__).parents[2] / "docs/report.schema.json").read_text()))
         (run,) = json.loads(self.opsjobs(shop, "runs", "list", "--job", "costs", "--json").stdout)["runs"]
@@ -450,6 +622,13 @@ class TestOnTheCommandLine:
         assert set(known()) == {second} and set(known("--all")) == {first, second}
         assert known("--all")[first]["decision"] == "dismissed"
         self.opsjobs(shop, "findings", "accept", first, "--system", "shop")
+
+    def test_a_second_run_asks_only_for_the_week(self, shop):
+        for _ in range(2):
+            done = self.opsjobs(shop, "costs", "--week", "2026-W46", "--out", "twice")
+            assert done.returncode == 0, done.stderr
+        text = " ".join((shop / "twice/shop/costs/2026-W46/report.txt").read_text().split())
+        assert "28 of 35 days are from the ledger" in text and "FROM spent_lines" in text
 
     def test_a_system_without_costs_is_told_how_to_get_them(self, shop):
         done = self.opsjobs(shop, "costs", "--system", "bare", "--week", "2026-W46")
@@ -563,7 +742,7 @@ def test_what_is_done_is_held_against_how_it_was(found):
         by="ada",
         last_seen=MONDAY,
     )
-    warm = found(history({}), advised=[done], saved={advice.id: {MONDAY - timedelta(days=7): Decimal(2)}})
+    warm = found(history({}), advised={advice.id: done}, saved={advice.id: {MONDAY - timedelta(days=7): Decimal(2)}})
     (realised,) = warm.realised
     assert (realised.id, realised.week) == (advice.id, MONDAY)
     assert abs(realised.amount - Decimal(week_of(Day(hit=0.6)) - week_of(Day()))) < Decimal("0.01")
@@ -571,7 +750,7 @@ def test_what_is_done_is_held_against_how_it_was(found):
     assert money(row[3]) == realised.amount.quantize(Decimal("0.01"))
     assert money(row[4]) == (realised.amount + 2).quantize(Decimal("0.01")) and row[5] == "2"
     # Cold again: it saves nothing, and that is said.
-    again = found(history(in_the_week(Day(hit=0.6))), advised=[done])
+    again = found(history(in_the_week(Day(hit=0.6))), advised={advice.id: done})
     assert abs(again.realised[0].amount) < Decimal("0.01")
     assert [each.decision for each in again.advised] == [Decision.DONE]
 
@@ -581,8 +760,8 @@ def test_what_was_dismissed_is_not_advised_until_its_time_is_over(found):
     (advice,) = found(series).advised
     at = Window.day(MONDAY, ROME).start
     no = replace(advice, decision=Decision.DISMISSED, at=at, by="ada", reason="answers must be fresh")
-    silenced = found(series, advised=[no])
+    silenced = found(series, advised={advice.id: no})
     assert advised(silenced.report) == {} and silenced.advised[0].reason == "answers must be fresh"
-    over = found(series, advised=[replace(no, until=MONDAY - timedelta(days=1))])
+    over = found(series, advised={advice.id: replace(no, until=MONDAY - timedelta(days=1))})
     assert len(advised(over.report)) == 1
     assert [(each.decision, each.at) for each in over.advised] == [(Decision.OPEN, at)]

@@ -93,7 +93,7 @@ def test_what_is_accepted_and_done_stays_in_sight_with_what_it_saved(folder):
     assert known(folder)[CACHE.id]["decision"] == "accepted"
     assert findings(folder, "done", CACHE.id).returncode == 0
     told = known(folder)[CACHE.id]
-    assert (told["decision"], told["saving"], told["saved"]) == ("done", "18", {})
+    assert (told["decision"], told["saving"], told["saved"]) == ("done", "18.000000", {})
 
 
 @pytest.mark.parametrize(
