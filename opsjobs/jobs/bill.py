@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta, tzinfo
 from decimal import Decimal
 
 from opsjobs.analysis import carried
 from opsjobs.analysis.carried import SYSTEM, Carried
-from opsjobs.analysis.costs import Line, Spending, key
+from opsjobs.analysis.costs import WHOLE, Line, Member, Spending, key
 from opsjobs.analysis.money import exact
 from opsjobs.analysis.prices import Expenses
 from opsjobs.daybook import Daybook
@@ -23,6 +23,9 @@ from opsjobs.system.cost import KINDS, CostItemSpec, CostsSpec, TokensSpec
 SEEN = 300
 """Seconds within which a counter must have been seen to be known."""
 
+_AT_ONCE = 4
+"""Days whose answers are in memory together."""
+
 Reply = Answer | SourceError
 
 
@@ -32,7 +35,7 @@ class Asked:
 
     item: str
     what: str
-    """`spent`, `units`, `requests`, `failed`, `tokens` or `seen`; of the system `traffic` and `hits`."""
+    """`spent`, `units`, `requests`, `failed`, `tokens` or `seen`; of the system `traffic`, `hits` and both seen."""
     day: date | None
     question: Question
 
@@ -77,44 +80,91 @@ class Span:
 
 
 def bill(rules: Rules, metrics: Metrics, span: Span, known: Carried, deadline: Deadline) -> Bill:
-    """Ask at once for everything that is not remembered, and make lines of it."""
+    """Ask for everything that is not remembered, some days at once, and make lines of it.
+
+    An answer is let go as soon as its lines are made: of many members, the answers would take more room than the lines.
+    """
     costs, days = rules.costs, carried.to_ask(known, span.days, span.week)
     asked = [*_of_items(costs, days, span.zone), *_of_traffic(costs, days[SYSTEM], span.zone)]
-    replies = ask_all(metrics, [each.question for each in asked], deadline)
-    said = list(zip(asked, replies, strict=True))
-    read = _spending(rules, said, days, span.zone)
-    spending, from_memory = carried.joined(read, known, span.days)
-    lost = {(each.item, each.day) for each, reply in said if each.day and not _whole(reply)}
-    return Bill(spending=spending, asked=said, from_memory=from_memory, to_keep=carried.to_keep(read, known, lost))
+    read = _Read(rules)
+    for batch in _batches(asked):
+        read.take(batch, ask_all(metrics, [each.question for each in batch], deadline))
+    found = read.spending(days, span.zone)
+    spending, from_memory = carried.joined(found, known, span.days)
+    lost = {(each.item, each.day) for each, reply in read.said if each.day and not _whole(reply)}
+    to_keep = carried.to_keep(found, known, lost)
+    return Bill(spending=spending, asked=read.said, from_memory=from_memory, to_keep=to_keep)
 
 
-def _spending(
-    rules: Rules, said: Sequence[tuple[Asked, Reply]], days: Mapping[str, Sequence[date]], zone: tzinfo
-) -> Spending:
-    """What the replies say."""
-    costs = rules.costs
-    found = {(each.item, each.what, each.day): reply for each, reply in said}
-    seen = {item: _seen(found[item, "seen", None], days[item], zone) for item in costs.items}
-    lines = [
-        line
-        for item, spec in costs.items.items()
-        for day in days[item]
-        for line in _lines(item, spec, day, _Day(found, item, day), rules)
-    ]
-    traffic = {day: _sum(found.get((SYSTEM, "traffic", day))) for day in days[SYSTEM]}
-    hits = {day: _sum(found.get((SYSTEM, "hits", day))) for day in days[SYSTEM]}
-    return Spending(
-        lines=tuple(lines),
-        # A day whose money could not be read, or only in part, is no day without cost.
-        seen={
-            (item, day): share if _read(found, item, day) else 0.0
-            for item, by_day in seen.items()
-            for day, share in by_day.items()
-        },
-        traffic={day: value for day, value in traffic.items() if value is not None},
-        hits={day: value for day, value in hits.items() if value is not None},
-        gaps=tuple(gaps(said, costs)),
-    )
+def _batches(asked: Sequence[Asked]) -> Iterator[list[Asked]]:
+    """What is of all days, then some days after the other."""
+    by_day: dict[date | None, list[Asked]] = {}
+    for each in asked:
+        by_day.setdefault(each.day, []).append(each)
+    whole = by_day.pop(None, [])
+    days = sorted(by_day, key=str)
+    if whole:
+        yield whole
+    for first in range(0, len(days), _AT_ONCE):
+        yield [each for day in days[first : first + _AT_ONCE] for each in by_day[day]]
+
+
+class _Read:
+    """What was read so far."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.said: list[tuple[Asked, Reply]] = []
+        """Without all but the first of the series of each answer, but for what says when counters were seen."""
+        self._rules = rules
+        self._lines: list[Line] = []
+        self._members: dict[Member, Member] = {}
+        """Of each one copy, for all days."""
+        self._counted: dict[tuple[str, date], float] = {}
+        self._money_read: dict[tuple[str, date], bool] = {}
+
+    def take(self, asked: Sequence[Asked], replies: Sequence[Reply]) -> None:
+        """Make lines of the replies to some questions: all of the days that they are about."""
+        costs = self._rules.costs
+        found = {(each.item, each.what, each.day): reply for each, reply in zip(asked, replies, strict=True)}
+        for item, day in dict.fromkeys((each.item, each.day) for each in asked):
+            if day is None:
+                continue
+            if item == SYSTEM:
+                for what in ("traffic", "hits"):
+                    if (value := _sum(found.get((SYSTEM, what, day)))) is not None:
+                        self._counted[what, day] = value
+                continue
+            self._money_read[item, day] = _read(found, item, day)
+            self._lines += _lines(item, costs.items[item], _Day(found, item, day), self._rules, self._members)
+        for each, reply in zip(asked, replies, strict=True):
+            heard = replace(reply, series=reply.series[:1]) if each.day and isinstance(reply, Answer) else reply
+            self.said.append((each, heard))
+
+    def spending(self, days: Mapping[str, Sequence[date]], zone: tzinfo) -> Spending:
+        """All of it."""
+        found = {(each.item, each.what): reply for each, reply in self.said if each.day is None}
+        seen = {item: _seen(found[item, "seen"], days[item], zone) for item in self._rules.costs.items}
+        counted = {
+            what: {
+                day: self._counted[what, day]
+                for day, share in _seen(found[SYSTEM, f"{what} seen"], days[SYSTEM], zone).items()
+                if share >= WHOLE and (what, day) in self._counted
+            }
+            for what in ("traffic", "hits")
+            if (SYSTEM, f"{what} seen") in found
+        }
+        return Spending(
+            lines=tuple(self._lines),
+            # A day whose money could not be read, or only in part, is no day without cost.
+            seen={
+                (item, day): share if self._money_read[item, day] else 0.0
+                for item, by_day in seen.items()
+                for day, share in by_day.items()
+            },
+            traffic=counted.get("traffic", {}),
+            hits=counted.get("hits", {}),
+            gaps=tuple(gaps(self.said, self._rules.costs)),
+        )
 
 
 def _read(found: Mapping[tuple[str, str, date | None], Reply], item: str, day: date) -> bool:
@@ -131,10 +181,8 @@ def _whole(reply: Reply) -> bool:
 def _of_items(costs: CostsSpec, wanted: Mapping[str, Sequence[date]], zone: tzinfo) -> Iterator[Asked]:
     for item, spec in costs.items.items():
         days = wanted[item]
-        whole = Window(start=Window.day(days[0], zone).start, end=Window.day(days[-1], zone).end)
         main = spec.spent or spec.units or (spec.tokens.counter if spec.tokens else "")
-        seen = Question(query=f"group({main})", at=whole.end, window=whole, step=SEEN)
-        yield Asked(item=item, what="seen", day=None, question=seen)
+        yield _seen_in(item, "seen", main, days, zone)
         counters = {"spent": spec.spent, "units": spec.units, "requests": spec.requests, "failed": spec.failed}
         for day in days:
             window = Window.day(day, zone)
@@ -148,11 +196,21 @@ def _of_items(costs: CostsSpec, wanted: Mapping[str, Sequence[date]], zone: tzin
                 yield Asked(item=item, what="tokens", day=day, question=Question(query=query, at=window.end))
 
 
+def _seen_in(item: str, what: str, counter: str, days: Sequence[date], zone: tzinfo) -> Asked:
+    """When a counter was there at all."""
+    whole = Window(start=Window.day(days[0], zone).start, end=Window.day(days[-1], zone).end)
+    question = Question(query=f"group({counter})", at=whole.end, window=whole, step=SEEN)
+    return Asked(item=item, what=what, day=None, question=question)
+
+
 def _of_traffic(costs: CostsSpec, days: Sequence[date], zone: tzinfo) -> Iterator[Asked]:
     for what, counter in (("traffic", costs.traffic), ("hits", costs.cache_hits)):
-        for day in days if counter else ():
+        if not counter or not days:
+            continue
+        yield _seen_in(SYSTEM, f"{what} seen", counter, days, zone)
+        for day in days:
             window = Window.day(day, zone)
-            query = increase(counter or "", (), costs.replica, window.seconds)
+            query = increase(counter, (), costs.replica, window.seconds)
             yield Asked(item="", what=what, day=day, question=Question(query=query, at=window.end))
 
 
@@ -192,26 +250,26 @@ class _Day:
         return isinstance(self.found.get((self.item, what, self.day)), Answer)
 
 
-def _lines(item: str, spec: CostItemSpec, day: date, said: _Day, rules: Rules) -> Iterator[Line]:
+def _lines(item: str, spec: CostItemSpec, said: _Day, rules: Rules, members: dict[Member, Member]) -> Iterator[Line]:
     """One for each member that did anything on the day."""
     costs, expenses = rules.costs, rules.expenses
     counts = {what: {key(labels, spec.by): value for labels, value in said.of(what)} for what in ("requests", "failed")}
     tokens = _tokens(spec, said)
     currency = spec.currency or costs.currency
-    amounts: dict[tuple[tuple[str, str], ...], tuple[Decimal | None, str]] = {}
+    amounts: dict[Member, tuple[Decimal | None, str]] = {}
     for what, price in (("spent", Decimal(1)), ("units", spec.price or Decimal(0))):
         for labels, value in said.of(what):
             converted = expenses.converted(exact(value) * price, currency, costs.currency)
             amounts[key(labels, spec.by)] = converted, "" if converted is not None else _no_rate(currency, costs)
     if spec.tokens and not spec.spent:
         for member, kinds in tokens.items():
-            amounts[member] = _priced(kinds, day, rules)
+            amounts[member] = _priced(kinds, said.day, rules)
     for member, (amount, reason) in sorted(amounts.items()):
         kinds_of = tokens.get(member, {})
         line = Line(
             item=item,
-            day=day,
-            member=member,
+            day=said.day,
+            member=members.setdefault(member, member),
             amount=amount,
             reason=reason,
             requests=counts["requests"].get(member, 0.0) if said.has("requests") else None,
@@ -226,9 +284,9 @@ Kinds = Mapping[str, Mapping[str, float]]
 """Tokens by model and kind."""
 
 
-def _tokens(spec: CostItemSpec, said: _Day) -> dict[tuple[tuple[str, str], ...], dict[str, dict[str, float]]]:
+def _tokens(spec: CostItemSpec, said: _Day) -> dict[Member, dict[str, dict[str, float]]]:
     """Tokens by member, model and kind, none of them under two kinds."""
-    found: dict[tuple[tuple[str, str], ...], dict[str, dict[str, float]]] = {}
+    found: dict[Member, dict[str, dict[str, float]]] = {}
     if spec.tokens is None:
         return found
     for labels, value in said.of("tokens"):
@@ -273,7 +331,7 @@ def _no_rate(currency: str, costs: CostsSpec) -> str:
 
 
 def _sum(reply: Reply | None) -> float | None:
-    if not isinstance(reply, Answer) or not reply.series:
+    if not isinstance(reply, Answer) or not _whole(reply) or not reply.series:
         return None
     values = [series.samples[-1].value for series in reply.series if series.samples]
     known = [value for value in values if value is not None]

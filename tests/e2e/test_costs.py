@@ -258,6 +258,17 @@ def test_two_days_that_nobody_saw_are_no_days_without_cost(told):
     assert facts["Forecast for the month"].startswith("€")
 
 
+def test_traffic_that_nobody_saw_is_no_day_without_traffic(told):
+    series = history(in_the_week(Day(tokens=1600.0)))
+    gone = Window.day(WEEK[3], ROME)
+    series["requests_total"] = [(time, value) for time, value in series["requests_total"] if not gone.holds(time)]
+    report = told(series)
+    why = amounts(report, "why")
+    assert "Cache" not in why and why["Volume"] == 0, "volume is then that of the requests to providers"
+    assert abs(why["Tokens"] - Decimal(week_of(Day(tokens=1600.0)) - week_of(Day()))) < Decimal("0.03")
+    assert not any("from the cache" in title for title in advised(report))
+
+
 class Failing:
     """A Prometheus that does not answer some questions."""
 
