@@ -35,6 +35,8 @@ class FixedCostSpec(Declared):
     since: date | None = None
     until: date | None = None
     """Its first and its last day."""
+    series: bool = False
+    """Whether it is paid by the number of series in Prometheus: those that nothing asks for have their share of it."""
     busy: Expression | None = None
     """PromQL: which share of a server or a cache is used, 0 to 1; half of one that is never busy would do."""
 

@@ -95,6 +95,11 @@ def quantity(number: float | None, unit: str, against: Iterable[float | None] = 
     return f"{how.prefix}{number / float(how.factor):g}{how.suffix}"
 
 
+def cents(amount: Decimal, currency: str) -> str:
+    """An amount with its cents, whatever its size: rows of it add up for whoever adds."""
+    return scale(1, currency).write(round(amount, 2), 2)
+
+
 def limit(number: float | None, unit: str) -> str:
     """A limit in words: exact, with no digit more than that takes."""
     if number is None or not math.isfinite(number):

@@ -19,7 +19,8 @@ class Economics:
 
     read: Decimal | None
     """What was read from counters; None where a day is missing."""
-    fixed: Decimal
+    fixed: Decimal | None
+    """None where one of the fixed costs is in a currency without a rate."""
     active_users: float | None
     paying_users: float | None
     revenue: Decimal | None
@@ -31,21 +32,26 @@ class Economics:
         return _each(self.read, self.active_users)
 
     @property
+    def whole(self) -> Decimal | None:
+        """What was read and the fixed costs."""
+        return None if self.read is None or self.fixed is None else self.read + self.fixed
+
+    @property
     def each_active_with_fixed(self) -> Decimal | None:
         """Fixed costs among it."""
-        return _each(None if self.read is None else self.read + self.fixed, self.active_users)
+        return _each(self.whole, self.active_users)
 
     @property
     def each_paying(self) -> Decimal | None:
         """What was read and the fixed costs, for each user who pays."""
-        return _each(None if self.read is None else self.read + self.fixed, self.paying_users)
+        return _each(self.whole, self.paying_users)
 
     @property
     def margin(self) -> Decimal | None:
         """Which share of the revenue is left when all costs are paid."""
-        if self.read is None or not self.revenue:
+        if self.whole is None or not self.revenue:
             return None
-        return (self.revenue - self.read - self.fixed) / self.revenue
+        return (self.revenue - self.whole) / self.revenue
 
 
 def _each(amount: Decimal | None, count: float | None) -> Decimal | None:

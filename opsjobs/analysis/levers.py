@@ -7,7 +7,7 @@ get there. To add a kind of advice: a function, and an entry in `LEVERS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -35,6 +35,9 @@ IDLE = 0.4
 """Up to which share a capacity may be used at its busiest for half of it to do."""
 ALONE, BATCH = 0.1, 0.5
 """From which share of the cost on work without users is worth batching, and what a batch costs of the usual price."""
+
+UNUSED, NAMED = 0.2, 3
+"""From which share of all series on those that nobody asks for are worth a look, and how many metrics are named."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +79,17 @@ class Alone:
     """All of the week."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Series:
+    """The series of Prometheus, and what is paid for them."""
+
+    total: int
+    unused: Mapping[str, int]
+    """By metric: those that no rule, dashboard or profile names."""
+    monthly: Decimal | None
+    """In the currency of the system; None without a rate."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """What levers look at: a week, whose days are known in full, and those before it."""
@@ -87,6 +101,8 @@ class Case:
     """The weeks before it that are known in full, the newest first."""
     capacities: Sequence[Capacity] = ()
     alone: Sequence[Alone] = ()
+    series: Series | None = None
+    """None where nothing is paid for series, or nobody knows them."""
     usage: Usage | None = None
     """Who it was spent on; None where nobody knows."""
 
@@ -361,12 +377,33 @@ def capacity(case: Case) -> Iterator[Reading]:
         )
 
 
+def series(case: Case) -> Iterator[Reading]:
+    """Series that nobody asks for, where series are paid for."""
+    found = case.series
+    if found is None or found.monthly is None or not found.total:
+        return
+    unused = sum(found.unused.values())
+    most = sorted(found.unused, key=lambda name: (-found.unused[name], name))[:NAMED]
+    more = f" and {len(found.unused) - len(most)} more" if len(found.unused) > len(most) else ""
+    yield Reading(
+        value=unused / found.total,
+        worth=exact(found.monthly * 7 / 30),
+        goal=0.0 if unused >= UNUSED * found.total else None,
+        title=f"Monitoring: stop keeping series that nothing asks for: {', '.join(most)}{more}",
+        arithmetic=(
+            f"{_count(unused)} of {_count(found.total)} series, "
+            f"{case.money(found.monthly / found.total * 1000)} a month for 1,000 of them"
+        ),
+    )
+
+
 LEVERS = (
     Lever(kind="cache", effort="medium", confidence="high", read=cache),
     Lever(kind="failures", effort="medium", confidence="high", read=failures),
     Lever(kind="tokens", effort="small", confidence="high", read=tokens),
     Lever(kind="model", effort="small", confidence="medium", read=models),
     Lever(kind="batch", effort="large", confidence="low", read=batches),
+    Lever(kind="series", effort="small", confidence="medium", read=series),
     Lever(kind="user", effort="small", confidence="medium", read=users),
     Lever(kind="capacity", effort="medium", confidence="medium", read=capacity),
 )

@@ -63,6 +63,8 @@ class FixedCost:
     currency: str
     since: date | None = None
     until: date | None = None
+    series: bool = False
+    """Whether it is paid for the series of Prometheus."""
     busy: str = ""
     """PromQL: which share of it is used."""
 

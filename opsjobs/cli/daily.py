@@ -159,6 +159,8 @@ def report_on(
             postgresql=sources.postgresql,
             redis=sources.redis,
             sentry=sources.sentry,
+            rules=sources.metrics,
+            dashboards=sources.grafana,
             running=running(planned(here, name), sources) if connection.drift else None,
             past=desk.ledger.past(name, day, _REMEMBERED),
             places=places(here, name),
@@ -187,6 +189,7 @@ def _expenses(here: Setting, name: str) -> Expenses:
                 currency=spec.currency or own,
                 since=spec.since,
                 until=spec.until,
+                series=spec.series,
                 busy=spec.busy or "",
             )
             for each, spec in told.fixed.items()

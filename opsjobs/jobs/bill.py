@@ -338,6 +338,21 @@ def _sum(reply: Reply | None) -> float | None:
     return sum(known) if known else None
 
 
+def one(reply: Reply) -> float | None:
+    """The one finite value of an answer; None where there is none, or more than one."""
+    if isinstance(reply, SourceError) or len(reply.series) != 1 or not reply.series[0].samples:
+        return None
+    value = reply.series[0].samples[-1].value
+    return value if value is not None and math.isfinite(value) else None
+
+
+def quality(reply: Reply) -> Quality:
+    """Whether there was an answer, and anything in it."""
+    if isinstance(reply, SourceError):
+        return Quality.ERROR
+    return Quality.OK if reply.series else Quality.EMPTY
+
+
 def gaps(said: Sequence[tuple[Asked, Reply]], costs: CostsSpec) -> Iterator[Gap]:
     """What could not be asked, once for each item and reason."""
     told = set()

@@ -15,7 +15,7 @@ from opsjobs.jobs.drift import Running
 from opsjobs.model import Delivery, IndicatorResult, Run, ServerValue, StatedForecast
 from opsjobs.recommendation import Realised, Recommendation
 from opsjobs.report.document import Report
-from opsjobs.sources import ErrorTracker, KeyValueStore, Metrics, RelationalDatabase
+from opsjobs.sources import Dashboards, ErrorTracker, KeyValueStore, Metrics, RelationalDatabase, Rules
 from opsjobs.system import System
 from opsjobs.system.owners import Owners
 
@@ -39,6 +39,9 @@ class Context:
     postgresql: RelationalDatabase | None = None
     redis: KeyValueStore | None = None
     sentry: ErrorTracker | None = None
+    rules: Rules | None = None
+    """The rules that the source of metrics has loaded."""
+    dashboards: Dashboards | None = None
     running: Running | None = None
     """What runs, to be compared with what is declared; None where nobody wants that."""
     past: Mapping[str, Mapping[date, float]] = field(default_factory=dict)

@@ -13,17 +13,18 @@ from opsjobs.analysis import costs as spending_of
 from opsjobs.analysis.advice import advise, earlier
 from opsjobs.analysis.costs import Spending
 from opsjobs.analysis.economics import MONTH, Economics
-from opsjobs.analysis.levers import Case
+from opsjobs.analysis.levers import Case, Series
 from opsjobs.analysis.money import NOTHING, exact, total
+from opsjobs.analysis.prices import FixedCost
 from opsjobs.analysis.usage import Usage
 from opsjobs.errors import SourceError, UsageError
-from opsjobs.jobs import actions, ledgers, reconciliation, usage
+from opsjobs.jobs import actions, ledgers, reconciliation, series, usage
 from opsjobs.jobs import bill as bills
 from opsjobs.jobs.context import Context, Result
 from opsjobs.jobs.prospects import Prospects, prospects
 from opsjobs.jobs.reckoning import Told
 from opsjobs.jobs.weekly import slot
-from opsjobs.model import Evidence, Finding, Gap, Quality, Status, Window
+from opsjobs.model import Evidence, Finding, Gap, Status, Window
 from opsjobs.report.document import Fact, Report
 from opsjobs.sources import Question, ask_all
 from opsjobs.system.cost import CostsSpec
@@ -54,6 +55,7 @@ def run(context: Context) -> Result:
     beside = prospects(rules, context.metrics, week, zone, context.deadline)
     asked = [*asked, *beside.asked]
     used = usage.read(context, costs, week[-1])
+    kept = series.read(context, costs, _window(week, zone))
     read = hindsight.by_day(bill.spending, known)
     told = replace(
         told,
@@ -61,10 +63,11 @@ def run(context: Context) -> Result:
             *told.gaps,
             *bills.gaps(asked, costs),
             *used.gaps,
+            *kept.gaps,
             *reconciliation.gaps(context.expenses, costs),
         ),
         usage=used.usage,
-        advice=advise(_case(told, beside, used.usage), context.advised),
+        advice=advise(_case(told, beside, used.usage, kept.series), context.advised),
         saved=context.saved,
         capacities=beside.capacities,
         from_memory=bill.from_memory,
@@ -76,6 +79,7 @@ def run(context: Context) -> Result:
     evidence = (
         *_evidence(context, costs, [*bill.asked, *asked]),
         *used.evidence,
+        *kept.evidence,
         *bills.remembered(context.name, bill, zone),
     )
     stated = (
@@ -90,7 +94,7 @@ def run(context: Context) -> Result:
     )
 
 
-def _case(told: Told, beside: Prospects, used: Usage | None) -> Case:
+def _case(told: Told, beside: Prospects, used: Usage | None, kept: Series | None) -> Case:
     return Case(
         costs=told.costs,
         spending=told.spending,
@@ -99,6 +103,7 @@ def _case(told: Told, beside: Prospects, used: Usage | None) -> Case:
         alone=beside.alone,
         capacities=beside.capacities,
         usage=used,
+        series=kept,
     )
 
 
@@ -131,8 +136,7 @@ def _told(context: Context, costs: CostsSpec, spending: Spending, numbers: Econo
             reason=f"no rate from {each.currency} to {costs.currency}",
             advice="Give it in costs.rates.",
         )
-        for each in expenses.fixed
-        if expenses.converted(each.monthly, each.currency, costs.currency) is None
+        for each in _rateless(context, costs)
     ]
     history = {day: float(cost) for day, cost in spending.by_day().items()}
     budget = None if expenses.budget is None else float(expenses.budget)
@@ -152,6 +156,7 @@ def _told(context: Context, costs: CostsSpec, spending: Spending, numbers: Econo
         next_month=outlay.outlay(history, ahead, after, fixed=fixed),
         spikes=spending_of.spikes(spending, week),
         fixed=_fixed(context, costs, week),
+        rateless=bool(fixed_gaps),
         budget=expenses.budget,
         stale=[
             f"{price.model}: last looked up on {price.checked:%-d %B %Y}"
@@ -169,6 +174,12 @@ def _ahead(week: Sequence[date]) -> list[date]:
 def _model(costs: CostsSpec, item: str) -> str:
     spec = costs.items[item]
     return spec.tokens.model if spec.tokens and not spec.spent else ""
+
+
+def _rateless(context: Context, costs: CostsSpec) -> list[FixedCost]:
+    """The fixed costs that no rate makes comparable."""
+    expenses = context.expenses
+    return [each for each in expenses.fixed if expenses.converted(each.monthly, each.currency, costs.currency) is None]
 
 
 def _fixed(context: Context, costs: CostsSpec, days: Sequence[date]) -> Decimal:
@@ -190,23 +201,17 @@ def _economics(
     queries = {name: getattr(costs, name) for name in _USERS if getattr(costs, name)}
     questions = {name: Question(query=query, at=at) for name, query in queries.items()}
     replies = dict(zip(queries, ask_all(context.metrics, list(questions.values()), context.deadline), strict=True))
-    values = {name: _one(reply) for name, reply in replies.items()}
+    values = {name: bills.one(reply) for name, reply in replies.items()}
     revenue = values.get("revenue")
     found = Economics(
         read=None if spending.missing(days) else spending_of.amount(spending.of(days)),
-        fixed=_fixed(context, costs, days),
+        fixed=None if _rateless(context, costs) else _fixed(context, costs, days),
         active_users=values.get("active_users"),
         paying_users=values.get("paying_users"),
         revenue=None if revenue is None else exact(revenue),
     )
     asked = [(bills.Asked(item="", what=name, day=None, question=questions[name]), replies[name]) for name in queries]
     return found, asked
-
-
-def _one(reply: bills.Reply) -> float | None:
-    if isinstance(reply, SourceError) or len(reply.series) != 1 or not reply.series[0].samples:
-        return None
-    return reply.series[0].samples[-1].value
 
 
 def _report(context: Context, told: Told, window: Window, evidence: tuple[Evidence, ...]) -> Report:
@@ -241,8 +246,7 @@ def _verdict(told: Told) -> str:
         return (
             f"The week cost nothing{fixed}: no counter moved." if told.whole else "It is not known what the week cost."
         )
-    least = "" if told.whole else "at least "
-    said = f"The week cost {least}{quantity(float(told.read + told.fixed), currency)}"
+    said = f"The week cost {told.least}{quantity(float(told.read + told.fixed), currency)}"
     before = spending_of.amount(told.spending.of(told.before))
     if told.change is not None and before:
         ratio = told.change / before
@@ -264,8 +268,7 @@ def _tally(told: Told) -> Iterator[Fact]:
     if told.costs.active_users:
         said = "not known" if each is None else quantity(float(each), currency)
         yield Fact(name=f"An active user a month{target}", value=said, status=status)
-    least = "" if told.whole else "at least "
-    yield Fact(name="The week in total", value=f"{least}{quantity(float(told.read + told.fixed), currency)}")
+    yield Fact(name="The week in total", value=f"{told.least}{quantity(float(told.read + told.fixed), currency)}")
     yield Fact(name="Since the week before", value=ledgers.moved(told, share=False))
     yield Fact(name="Forecast for the month", value=ledgers.forecast_in_short(told), status=_month_status(told))
     yield actions.fact(told)
@@ -367,15 +370,9 @@ def _evidence(
             source=context.metrics.name,
             query=asked.question.query,
             method="increase over the day" if asked.day else "seen in each five minutes" if window else "the one value",
-            quality=_quality(reply),
+            quality=bills.quality(reply),
             start=window.start if window else None,
             end=asked.question.at,
             step=asked.question.step,
             reason=str(reply) if failed else "",
         )
-
-
-def _quality(reply: bills.Reply) -> Quality:
-    if isinstance(reply, SourceError):
-        return Quality.ERROR
-    return Quality.OK if reply.series else Quality.EMPTY

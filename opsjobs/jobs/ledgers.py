@@ -11,12 +11,13 @@ from opsjobs.analysis import costs as spending_of
 from opsjobs.analysis.costs import Line, Spike, called
 from opsjobs.analysis.economics import MONTH
 from opsjobs.analysis.money import CENT, NOTHING, exact, total, written
+from opsjobs.analysis.outlay import Outlay
 from opsjobs.jobs import reconciliation, usage
 from opsjobs.jobs.reckoning import Told
 from opsjobs.model import Sample, Window
 from opsjobs.report.document import Chart, Charts, Section, Table, TableRow
 from opsjobs.report.document import Line as Curve
-from opsjobs.words import NO_DATA, change, percent, quantity, scale
+from opsjobs.words import NO_DATA, cents, change, percent, quantity
 
 _THOUSAND = 1000
 _REMARKABLE = Decimal("0.05")
@@ -68,11 +69,6 @@ def _money(amount: Decimal | float | None, told: Told) -> str:
     return NO_DATA if amount is None else quantity(float(amount), told.costs.currency)
 
 
-def exact_money(amount: Decimal, currency: str) -> str:
-    """An amount with its cents, whatever its size: rows of it add up for whoever adds."""
-    return scale(1, currency).write(amount.quantize(CENT), 2)
-
-
 def _spent(told: Told) -> Table:
     """Every member of every item, and the fixed costs; they add up to the total as they are written."""
     lines = told.spending.of(told.week)
@@ -84,11 +80,20 @@ def _spent(told: Told) -> Table:
     for (named, group), amount in zip(groups.items(), shown[:-1], strict=True):
         was = spending_of.amount(before.get(named, ())) if told.comparable else None
         rows.append(TableRow(cells=(_name(told, group[0]), *_row(told, group, amount), _moved(told, group, was))))
-    rows.append(TableRow(cells=("Fixed costs", exact_money(shown[-1], told.costs.currency), "", "", "", "")))
-    whole = "In total" if told.whole else "In total, at least"
     rows.append(
-        TableRow(cells=(whole, exact_money(total(shown), told.costs.currency), "", "", "", moved(told)), whole=True)
+        TableRow(
+            cells=(
+                f"Fixed costs{', at least' if told.rateless else ''}",
+                cents(shown[-1], told.costs.currency),
+                "",
+                "",
+                "",
+                "",
+            )
+        )
     )
+    whole = "In total, at least" if told.least else "In total"
+    rows.append(TableRow(cells=(whole, cents(total(shown), told.costs.currency), "", "", "", moved(told)), whole=True))
     return Table(
         columns=("What", "Cost", "Requests", "Of 1,000 requests", "Tokens", "Since the week before"), rows=tuple(rows)
     )
@@ -105,7 +110,7 @@ def _row(told: Told, group: Sequence[Line], amount: Decimal) -> tuple[str, str, 
     tokens = spending_of.counted(line.tokens for line in group)
     each = float(spending_of.amount(group)) / requests * _THOUSAND if requests and known else None
     return (
-        exact_money(amount, told.costs.currency) if known else group[0].reason or NO_DATA,
+        cents(amount, told.costs.currency) if known else group[0].reason or NO_DATA,
         "" if requests is None else quantity(round(requests), "count"),
         "" if each is None else quantity(each, told.costs.currency),
         "" if tokens is None else quantity(round(tokens), "count"),
@@ -135,7 +140,7 @@ def _days(told: Told) -> Table:
         was = by_day.get(before)
         cells = (
             f"{day:%A} {day.day} {day:%B}",
-            f"{'' if known else 'at least '}{exact_money(amount, told.costs.currency)}",
+            f"{'' if known else 'at least '}{cents(amount, told.costs.currency)}",
             change(float(amount), float(was), told.costs.currency) if known and was is not None else NO_DATA,
             next((spike_words(told, each) for each in told.spikes if each.day == day), ""),
         )
@@ -234,7 +239,7 @@ def driver(told: Told) -> str:
 
 def _signed(amount: Decimal, currency: str) -> str:
     sign = "+" if amount > 0 else "\N{MINUS SIGN}" if amount < 0 else ""
-    return f"{sign}{exact_money(abs(amount), currency)}"
+    return f"{sign}{cents(abs(amount), currency)}"
 
 
 def spike(told: Told, found: Spike) -> str:
@@ -257,15 +262,21 @@ def forecast(told: Told) -> str:
     """What the month is expected to cost, with its interval, in words."""
     if told.month is None:
         return "not enough data"
-    said = f"{_money(told.month.expected, told)} ({_money(told.month.low, told)} to {_money(told.month.high, told)})"
-    return f"{said} of {_money(told.budget, told)}" if told.budget is not None else said
+    interval = f"({_money(told.month.low, told)} to {_money(told.month.high, told)})"
+    return f"{_expected(told, told.month)} {interval}{_of_budget(told)}"
 
 
 def forecast_in_short(told: Told) -> str:
     """The same without its interval."""
-    if told.month is None:
-        return "not enough data"
-    return _money(told.month.expected, told) + (f" of {_money(told.budget, told)}" if told.budget is not None else "")
+    return "not enough data" if told.month is None else f"{_expected(told, told.month)}{_of_budget(told)}"
+
+
+def _expected(told: Told, found: Outlay) -> str:
+    return f"{'at least ' if told.rateless else ''}{_money(found.expected, told)}"
+
+
+def _of_budget(told: Told) -> str:
+    return f" of {_money(told.budget, told)}" if told.budget is not None else ""
 
 
 def _outlook(told: Told) -> Table:
@@ -281,7 +292,7 @@ def _outlook(told: Told) -> Table:
         )
         cells = (
             name,
-            _money(found.expected, told),
+            _expected(told, found),
             f"{_money(found.low, told)} to {_money(found.high, told)}",
             f"{found.days} days to come",
             crossed,

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 
 from opsjobs.analysis.levers import Alone, Capacity
-from opsjobs.errors import SourceError
 from opsjobs.http import Deadline
-from opsjobs.jobs.bill import Asked, Reply, Rules, increase
+from opsjobs.jobs.bill import Asked, Reply, Rules, increase, one
 from opsjobs.model import Answer, Window
 from opsjobs.sources import Metrics, Question, ask_all
 
@@ -109,13 +108,6 @@ def _hour(time: float, zone: tzinfo) -> int:
 
 
 def _used(found: dict[tuple[str, str], Reply], name: str) -> dict[str, float | None]:
-    values = {over: _one(found["", f"{over} of {name}"]) for over in ("max", "avg", "count")}
+    values = {over: one(found["", f"{over} of {name}"]) for over in ("max", "avg", "count")}
     whole = (values["count"] or 0.0) >= WHOLE * _LOOKS
     return {"peak": values["max"] if whole else None, "mean": values["avg"] if whole else None}
-
-
-def _one(reply: Reply) -> float | None:
-    if isinstance(reply, SourceError) or len(reply.series) != 1 or not reply.series[0].samples:
-        return None
-    value = reply.series[0].samples[-1].value
-    return value if value is not None and math.isfinite(value) else None

@@ -36,6 +36,8 @@ class Told:
     spikes: Sequence[Spike]
     fixed: Decimal
     """Of the week."""
+    rateless: bool
+    """Whether there are fixed costs in a currency without a rate, which are in no total."""
     budget: Decimal | None
     stale: Sequence[str]
     """Prices in use that nobody has looked at for long, in words."""
@@ -61,6 +63,11 @@ class Told:
     def whole(self) -> bool:
         """Whether all of the week is known."""
         return not self.spending.missing(self.week)
+
+    @property
+    def least(self) -> str:
+        """What stands before a total of which something is missing."""
+        return "" if self.whole and not self.rateless else "at least "
 
     @property
     def comparable(self) -> bool:

@@ -8,14 +8,13 @@ from decimal import Decimal
 from opsjobs.analysis import outlay
 from opsjobs.analysis.hindsight import Came
 from opsjobs.analysis.invoices import BOUND, Reconciled
-from opsjobs.analysis.money import CENT
 from opsjobs.analysis.prices import Expenses
 from opsjobs.daybook import StatedOutlay
 from opsjobs.jobs.reckoning import Told
 from opsjobs.model import Finding, Gap, Status
 from opsjobs.report.document import Section, Table, TableRow
 from opsjobs.system.cost import CostsSpec
-from opsjobs.words import NO_DATA, percent, quantity, scale
+from opsjobs.words import NO_DATA, cents, percent, quantity
 
 YOUNG = "No forecast is old enough yet to be held against what came."
 _TOO_LITTLE = (
@@ -87,23 +86,19 @@ def invoices(told: Told) -> Iterator[Section]:
 def _invoice(told: Told, each: Reconciled) -> tuple[str, ...]:
     currency = told.costs.currency
     named = (told.costs.items[each.item].title, f"{each.month:%B %Y}")
-    billed = NO_DATA if each.billed is None else _exact(each.billed, currency)
+    billed = NO_DATA if each.billed is None else cents(each.billed, currency)
     if each.computed is None:
         missing = "1 day is missing" if each.unknown == 1 else f"{each.unknown} days are missing"
         return (*named, f"not known in full: {missing}" if each.over else "the month is not over", billed, "", "")
-    computed = _exact(each.computed, currency)
+    computed = cents(each.computed, currency)
     if each.gap is None:
         return (*named, computed, billed, "", "")
     sign = "+" if each.gap > 0 else "\N{MINUS SIGN}" if each.gap < 0 else ""
-    return (*named, computed, billed, f"{sign}{_exact(abs(each.gap), currency)}", _share(each))
+    return (*named, computed, billed, f"{sign}{cents(abs(each.gap), currency)}", _share(each))
 
 
 def _share(each: Reconciled) -> str:
     return "" if each.share is None else quantity(float(abs(each.share)), "ratio", (float(BOUND),))
-
-
-def _exact(amount: Decimal, currency: str) -> str:
-    return scale(1, currency).write(amount.quantize(CENT), 2)
 
 
 def findings(told: Told) -> Iterator[Finding]:
@@ -112,7 +107,7 @@ def findings(told: Told) -> Iterator[Finding]:
         if each.beyond and each.gap is not None and each.billed is not None and each.computed is not None:
             share = "" if each.share is None else f" by {_share(each)} of it"
             way = "above" if each.gap > 0 else "below"
-            computed, billed = (_exact(amount, told.costs.currency) for amount in (each.computed, each.billed))
+            computed, billed = (cents(amount, told.costs.currency) for amount in (each.computed, each.billed))
             yield Finding(
                 subject=f"costs:invoice:{each.item}:{each.month:%Y-%m}",
                 status=Status.WARNING,

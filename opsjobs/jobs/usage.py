@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from opsjobs import statements
 from opsjobs.analysis import usage as found_in
 from opsjobs.analysis.economics import MONTH
-from opsjobs.analysis.money import CENT, exact, total, written
+from opsjobs.analysis.money import exact, total, written
 from opsjobs.analysis.usage import SOURCE, Plan, Spender, Usage
 from opsjobs.errors import LedgerError, SourceError
 from opsjobs.facts import GroupCost
@@ -21,7 +21,7 @@ from opsjobs.model import Answer, Evidence, Finding, Gap, Quality, Status, Windo
 from opsjobs.report.document import Section, Table, TableRow
 from opsjobs.sources import Question, UsageQuestion, ask_all
 from opsjobs.system.cost import CostsSpec, UsageSpec
-from opsjobs.words import NO_DATA, percent, quantity, scale
+from opsjobs.words import NO_DATA, cents, percent, quantity
 
 _WEEK = 7
 _EXTRAPOLATED = Decimal("0.001")
@@ -247,8 +247,8 @@ def _top(told: Told, usage: Usage) -> Table:
     ]
     if usage.users > len(usage.top) or rest:
         share = percent(float(rest / usage.total)) if usage.total else NO_DATA
-        rows.append(TableRow(cells=("All others", _cents(others, told), share, "", "")))
-    whole = _cents(total([*shown, others]), told)
+        rows.append(TableRow(cells=("All others", cents(others, told.costs.currency), share, "", "")))
+    whole = cents(total([*shown, others]), told.costs.currency)
     rows.append(TableRow(cells=("In total", whole, percent(1.0), _money(usage.week, told), ""), whole=True))
     note = f"The costliest {len(usage.top)} are {percent(float(usage.top_share or 0))} of the total."
     columns = ("User", f"{MONTH} days", "Of all", "The week", "A week before that")
@@ -256,7 +256,12 @@ def _top(told: Told, usage: Usage) -> Table:
 
 
 def _of_user(told: Told, user: Spender, amount: Decimal) -> tuple[str, str, str, str]:
-    return _cents(amount, told), percent(float(user.share)), _money(user.week, told), _money(user.usual, told)
+    return (
+        cents(amount, told.costs.currency),
+        percent(float(user.share)),
+        _money(user.week, told),
+        _money(user.usual, told),
+    )
 
 
 def _plans(told: Told, usage: Usage, plans: Sequence[Plan]) -> Table:
@@ -266,7 +271,7 @@ def _plans(told: Told, usage: Usage, plans: Sequence[Plan]) -> Table:
             cells=(
                 _called(plan.name, "plan"),
                 quantity(plan.users, "count"),
-                _cents(amount, told),
+                cents(amount, told.costs.currency),
                 *(_money(share, told) if share is not None else "" for share in (plan.p50, plan.p90, plan.p99)),
                 _money(plan.revenue, told) if plan.revenue is not None else "",
                 percent(float(plan.margin)) if plan.margin is not None else "",
@@ -275,8 +280,14 @@ def _plans(told: Told, usage: Usage, plans: Sequence[Plan]) -> Table:
         for plan, amount in zip(plans, shown, strict=True)
     ]
     if usage.more_plans:
-        rows.append(TableRow(cells=(f"and {usage.more_plans:,} more", "", _cents(others, told), "", "", "", "", "")))
-    rows.append(TableRow(cells=("In total", "", _cents(total([*shown, others]), told), *[""] * 5), whole=True))
+        rows.append(
+            TableRow(
+                cells=(f"and {usage.more_plans:,} more", "", cents(others, told.costs.currency), "", "", "", "", "")
+            )
+        )
+    rows.append(
+        TableRow(cells=("In total", "", cents(total([*shown, others]), told.costs.currency), *[""] * 5), whole=True)
+    )
     return Table(
         columns=("Plan", "Users", f"{MONTH} days", "Half", "90 %", "99 %", "Revenue a month", "Margin"),
         rows=tuple(rows),
@@ -292,15 +303,17 @@ def _features(told: Told, usage: Usage, features: Sequence[GroupCost]) -> Table:
             cells=(
                 _called(each.name, "feature"),
                 quantity(each.users, "count"),
-                _cents(amount, told),
+                cents(amount, told.costs.currency),
                 percent(float(each.amount / usage.total)) if usage.total else NO_DATA,
             )
         )
         for each, amount in zip(features, shown, strict=True)
     ]
     if usage.more_features:
-        rows.append(TableRow(cells=(f"and {usage.more_features:,} more", "", _cents(others, told), "")))
-    rows.append(TableRow(cells=("In total", "", _cents(total([*shown, others]), told), percent(1.0)), whole=True))
+        rows.append(TableRow(cells=(f"and {usage.more_features:,} more", "", cents(others, told.costs.currency), "")))
+    rows.append(
+        TableRow(cells=("In total", "", cents(total([*shown, others]), told.costs.currency), percent(1.0)), whole=True)
+    )
     return Table(columns=("Feature", "Users", f"{MONTH} days", "Of all"), rows=tuple(rows))
 
 
@@ -310,8 +323,3 @@ def _called(name: str | None, what: str) -> str:
 
 def _money(amount: Decimal | None, told: Told) -> str:
     return NO_DATA if amount is None else quantity(float(amount), told.costs.currency)
-
-
-def _cents(amount: Decimal, told: Told) -> str:
-    """With its cents, whatever its size: rows of it add up."""
-    return scale(1, told.costs.currency).write(amount.quantize(CENT), 2)

@@ -205,6 +205,9 @@ class Dashboards(Protocol):
     def dashboard(self, uid: str, deadline: Deadline) -> Mapping[str, Any] | None:
         """The dashboard of that uid as it is shown; None where there is none. Raises `SourceError`."""
 
+    def texts(self, deadline: Deadline) -> Iterator[str]:
+        """Everything in which it may name a metric, as JSON. Raises `SourceError` where a part cannot be read."""
+
     def facts(self, deadline: Deadline) -> GrafanaFacts:
         """What it says of itself. Raises `SourceError` when it cannot be reached."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -80,6 +81,57 @@ class Grafana:
                 advice=f"Set {self._http.connection.key}.url to the address below which /api/health is.",
             )
         return found
+
+    def texts(self, deadline: Deadline) -> Iterator[str]:
+        """Everything in which it may name a metric, as JSON: dashboards, library panels, alert rules.
+
+        Raises `SourceError` where a part of it cannot be read. What the token may not see is not among it.
+        """
+        try:
+            yield from self._texts(deadline)
+        except (KeyError, TypeError):
+            raise BadAnswer(
+                f"{self.name} at {self._http.connection.url} lists its dashboards in a form that is not known",
+                advice=f"Set {self._http.connection.key}.url to the address below which /api/health is.",
+            ) from None
+
+    def _texts(self, deadline: Deadline) -> Iterator[str]:
+        for found in self._pages("/api/search", {"type": "dash-db", "limit": "1000"}, deadline):
+            for each in found:
+                yield orjson.dumps(self.dashboard(str(each["uid"]), deadline)).decode()
+        for found in self._pages("/api/library-elements", {"perPage": "100"}, deadline):
+            yield orjson.dumps(found).decode()
+        yield orjson.dumps(self._json("/api/v1/provisioning/alert-rules", {}, deadline)).decode()
+
+    def _pages(self, path: str, query: Mapping[str, str], deadline: Deadline) -> Iterator[list[Any]]:
+        """Page after page, up to one that is empty: versions differ in how much they put on one.
+
+        One that repeats is the end, too: before 6.2 every page is the first.
+        """
+        before: list[Any] = []
+        for number in itertools.count(1):
+            found = self._json(path, {**query, "page": str(number)}, deadline)
+            page = found["result"]["elements"] if isinstance(found, dict) else found
+            if not isinstance(page, list):
+                raise TypeError("no list")
+            if not page or page == before:
+                return
+            before = page
+            yield page
+
+    def _json(self, path: str, query: Mapping[str, str], deadline: Deadline) -> Any:
+        """What an address answers; an empty list where this version does not have it."""
+        try:
+            return orjson.loads(self._http.get(path, query, deadline=deadline).body)
+        except NotFound:
+            if path == "/api/search" or not self._is_grafana(deadline):
+                raise
+            return []
+        except ValueError:
+            raise BadAnswer(
+                f"{self.name} at {self._http.connection.url} answered {path} with something else than JSON",
+                advice=f"Set {self._http.connection.key}.url to the address below which /api/health is.",
+            ) from None
 
     def _is_grafana(self, deadline: Deadline) -> bool:
         """Whether what knows no such dashboard is a Grafana: any server says of an address that it knows nothing."""

@@ -131,3 +131,56 @@ def test_refused_credentials_are_told_with_where_they_stand(kind):
             found.configuration(Deadline(5)) if kind is Alertmanager else found.dashboard("x", Deadline(5))
     assert f"systems.shop.{kind.__name__.lower()}" in caught.value.advice
     assert "canary-token" not in caught.value.message + caught.value.advice
+
+
+def grafana_with(dashboards, panels=0, rules=()):
+    """A Grafana with two things on a page; without rules it is too old to know of them."""
+
+    def answer(handler, number):
+        path, _, query = handler.path.partition("?")
+        asked = dict(pair.split("=") for pair in query.split("&")) if query else {}
+        first = (int(asked.get("page", 1)) - 1) * 2
+        code, body = 200, {"message": "Not found"}
+        if path == "/api/search":
+            body = [{"uid": f"d{each}"} for each in range(dashboards)][first : first + 2]
+        elif path.startswith("/api/dashboards/uid/"):
+            body = {"dashboard": {"uid": path[20:], "panels": [{"targets": [{"expr": f"m_{path[20:]}"}]}]}}
+        elif path == "/api/library-elements":
+            named = [{"model": {"expr": f"lib_{each}"}} for each in range(panels)]
+            body = {"result": {"elements": named[first : first + 2]}}
+        elif path == "/api/v1/provisioning/alert-rules" and rules:
+            body = rules
+        elif path == "/api/health":
+            body = {"database": "ok"}
+        else:
+            code = 404
+        reply(code, json.dumps(body).encode())(handler, number)
+
+    return serving(answer)
+
+
+def test_all_that_names_metrics_is_read_page_by_page():
+    with grafana_with(5, panels=4, rules=[{"data": [{"model": {"expr": "alerted"}}]}]) as (url, _):
+        with source(Grafana, url) as dashboards:
+            texts = "".join(dashboards.texts(Deadline(30)))
+    assert all(f'"m_d{each}"' in texts for each in range(5))
+    assert '"lib_0"' in texts and '"lib_3"' in texts and '"alerted"' in texts
+
+
+def test_a_grafana_that_is_too_old_for_rules_of_its_own_has_none():
+    with grafana_with(1) as (url, _), source(Grafana, url) as dashboards:
+        assert '"m_d0"' in "".join(dashboards.texts(Deadline(5)))
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b'[{"title": "without a uid"}]', b"[1]"])
+def test_a_list_of_dashboards_that_is_something_else_is_told_in_words(body):
+    with answering(body) as (url, _), source(Grafana, url) as found:
+        with pytest.raises(BadAnswer) as caught:
+            list(found.texts(Deadline(5)))
+    assert caught.value.advice
+
+
+def test_dashboards_that_one_may_not_list_are_not_none():
+    with answering({"message": "Forbidden"}, 403) as (url, _), source(Grafana, url) as found:
+        with pytest.raises(AccessDenied):
+            list(found.texts(Deadline(5)))

@@ -22,6 +22,7 @@ from opsjobs.analysis.outlay import month
 from opsjobs.analysis.prices import Expenses, FixedCost, Invoice, Price, PriceTable
 from opsjobs.declaration import parse
 from opsjobs.errors import TimedOut, UsageError
+from opsjobs.facts import RunningRule
 from opsjobs.http import Deadline
 from opsjobs.jobs import Context, costs, reconciliation
 from opsjobs.ledger import Ledger
@@ -360,6 +361,19 @@ def test_a_model_without_a_price_is_never_free(told):
 def test_a_currency_without_a_rate_is_in_no_total(told):
     report = told(history({}), profile=BY_TOKENS, expenses=Expenses(prices=prices("large", "small")))
     assert any("no rate from USD to EUR" in each.title for each in report.findings)
+
+
+def test_fixed_costs_without_a_rate_make_every_total_a_least(told):
+    cloud = FixedCost(name="Cloud", monthly=Decimal(29), currency="USD")
+    report = told(history({}), expenses=Expenses(fixed=(cloud,), budget=Decimal(1000)))
+    assert report.verdict.startswith("The week cost at least €") and report.status is Status.UNKNOWN
+    facts = {fact.name: fact.value for fact in report.tally}
+    assert facts["The week in total"].startswith("at least €")
+    assert facts["Forecast for the month"].startswith("at least €")
+    names = [row.cells[0] for row in table(report, "spent").rows]
+    assert names[-2:] == ["Fixed costs, at least", "In total, at least"]
+    economics = {row.cells[0]: row.cells[1] for row in table(report, "economics").rows}
+    assert economics["The same with fixed costs"] == economics["For each paying user and month"] == "no data"
 
 
 def test_fixed_costs_and_the_budget_count(told):
@@ -741,6 +755,63 @@ def test_half_of_what_is_never_busy_would_do(told):
     assert saves[title] == Decimal(30)
     idle = {row.cells[0]: row.cells[1] for row in table(report, "economics").rows}
     assert idle["Paid each month for capacity that was not used"] == "€45.00"
+
+
+class Naming:
+    """Rules and dashboards that name some metrics."""
+
+    def __init__(self, *texts):
+        self.name, self._texts = "Grafana", texts
+
+    def rules(self, deadline):
+        return tuple(RunningRule(name="x", query=text, interval=60) for text in self._texts[:1])
+
+    def texts(self, deadline):
+        yield from self._texts[1:]
+
+
+PAID = FixedCost(name="Grafana Cloud", monthly=Decimal(70), currency="EUR", series=True)
+
+
+def idle_series(count):
+    """Series of a metric that nothing asks for, and of a histogram that something does."""
+    end = Window.day(WEEK[-1], ROME).end.timestamp()
+    names = [f'kube_forgotten{{pod="{number}"}}' for number in range(count)]
+    return {
+        name: [(end - 300, 1.0), (end, 1.0)] for name in (*names, 'slow_seconds_bucket{le="1"}', "slow_seconds_sum")
+    }
+
+
+def test_series_that_nothing_asks_for_are_worth_their_share(told):
+    # 10 series of the shop (its profile names them), 2 of a histogram, 28 that nothing asks for.
+    naming = Naming("sum(rate(slow_seconds_count[5m]))", '{"expr": "pool_used > 1"}')
+    series = history({}) | idle_series(28)
+    report = told(series, expenses=Expenses(fixed=(PAID,)), rules=naming, dashboards=naming)
+    ((title, saved),) = advised(report).items()
+    assert "stop keeping series that nothing asks for: kube_forgotten" in title
+    whole = len(series)
+    assert f"28 of {whole} series" in title
+    assert abs(saved - Decimal(70) * 28 / whole) < Decimal("0.01")
+    few = told(history({}) | idle_series(2), expenses=Expenses(fixed=(PAID,)), rules=naming, dashboards=naming)
+    assert advised(few) == {}
+
+
+@pytest.mark.parametrize(
+    ("known", "reason"),
+    [
+        ({}, "it is not configured where Prometheus is"),
+        ({"rules": Naming("up")}, "it is not configured where Grafana is"),
+        (
+            {"rules": Naming("up"), "dashboards": Naming("up", '{"expr": "count({__name__=~\\"a.*\\"})"}')},
+            "a rule or a dashboard selects metrics by a pattern of their names",
+        ),
+    ],
+    ids=["no rules", "no Grafana", "a pattern"],
+)
+def test_series_are_not_called_unused_where_nobody_knows_who_asks_for_them(told, known, reason):
+    report = told(history({}) | idle_series(28), expenses=Expenses(fixed=(PAID,)), **known)
+    assert advised(report) == {} and (report.status, report.complete) == (Status.UNKNOWN, False)
+    assert [gap.reason for gap in report.gaps if gap.source == "Unused series"] == [reason]
 
 
 def test_what_is_done_is_held_against_how_it_was(found):
