@@ -42,7 +42,8 @@ def demo(redactor: Redactor, *, name: str, scenario: str, keep: bool) -> None:
     """Try opsjobs on a simulated system.
 
     Gets a real Prometheus, for pratikoai PostgreSQL and Redis too, loads 40 days of history into them, lets Prometheus
-    scrape a simulated system, and makes the daily report. Everything but the report is gone when it ends.
+    scrape a simulated system, and makes the daily report and the weekly costs. Everything but the reports is gone when
+    it ends.
     """
     from opsjobs.config import DEFAULT, Config  # noqa: PLC0415 - slow to import
     from opsjobs.demo.stage import Stage  # noqa: PLC0415 - as above
@@ -55,6 +56,10 @@ def demo(redactor: Redactor, *, name: str, scenario: str, keep: bool) -> None:
         here = Setting(config=config, file=None, base=base, root=root(None, base) / "demo", redactor=redactor)
         _progress("Making the daily report")
         tell(report_on(here, name))
+        if here.profile(name).costs:
+            _progress("Making the weekly costs")
+            click.echo()
+            tell(report_on(here, name, job="costs"))
         if keep:
             click.echo(_places(stage), err=True)
             threading.Event().wait()

@@ -80,18 +80,8 @@ def _spent(told: Told) -> Table:
     for (named, group), amount in zip(groups.items(), shown[:-1], strict=True):
         was = spending_of.amount(before.get(named, ())) if told.comparable else None
         rows.append(TableRow(cells=(_name(told, group[0]), *_row(told, group, amount), _moved(told, group, was))))
-    rows.append(
-        TableRow(
-            cells=(
-                f"Fixed costs{', at least' if told.rateless else ''}",
-                cents(shown[-1], told.costs.currency),
-                "",
-                "",
-                "",
-                "",
-            )
-        )
-    )
+    fixed = "Fixed costs, at least" if told.rateless else "Fixed costs"
+    rows.append(TableRow(cells=(fixed, cents(shown[-1], told.costs.currency), "", "", "", "")))
     whole = "In total, at least" if told.least else "In total"
     rows.append(TableRow(cells=(whole, cents(total(shown), told.costs.currency), "", "", "", moved(told)), whole=True))
     return Table(

@@ -212,7 +212,7 @@ def _distribution(told: Told, usage: Usage) -> Table:
         beyond = usage.above(limit) if limit is not None else None
         if beyond is not None:
             count = f"{quantity(beyond.users, 'count')} user{'' if beyond.users == 1 else 's'}"
-            above = f"beyond the limit, of {count} who cost {_money(beyond.amount, told)}"
+            above = f"beyond the limit, of {count} who cost {_money(beyond.amount, told)}" if beyond.users else "nobody"
             rows.append((f"Above {_money(limit, told)} ({name})", _money(beyond.above, told), above))
     if usage.nameless:
         rows.append(("Without a user", _money(usage.nameless, told), "in the total, and in no share of users"))

@@ -53,13 +53,15 @@ def _servers():
     required("Redis")
 
 
-def test_the_demo_prints_a_verdict_and_four_files_and_leaves_nothing_behind(binaries, tmp_path, temporary):
+def test_the_demo_prints_two_verdicts_and_their_files_and_leaves_nothing_behind(binaries, tmp_path, temporary):
     demo = start(tmp_path, temporary, "--scenario", "quiet")
     said, progress = demo.communicate(timeout=180)
     assert demo.returncode == 0, progress
     assert re.search(r"OK  All \d+ indicators with limits kept to them, and all 7 components were up\.", said)
     files = [Path(line.strip()) for line in said.splitlines() if line.startswith("  /")]
-    assert [path.suffix for path in files] == [".html", ".pdf", ".txt", ".json"]
+    # The daily report, and the weekly costs with their lines.
+    assert [path.suffix for path in files] == [".html", ".pdf", ".txt", ".json"] * 2 + [".csv"]
+    assert "The week cost €" in said
     assert all(path.stat().st_size > 1000 for path in files)
     assert "Loading" in progress
     assert list(temporary.iterdir()) == []

@@ -154,7 +154,7 @@ def test_a_quiet_month_is_told_to_the_cent_and_asks_nothing_of_anybody(told):
     assert (month["Users"][0], month["What they cost"][0]) == ("60", "€180.00")
     assert [month[name][0] for name in month if "of them cost at most" in name] == ["€3.00"] * 3
     assert month["The costliest one costs"][0] == "€3.00"
-    assert month["Above €20.00 (target)"] == ("€0.00", "beyond the limit, of 0 users who cost €0.00")
+    assert month["Above €20.00 (target)"] == ("€0.00", "nobody")
     assert found["Plan"] == {
         "free": ("20", "€60.00", "€3.00", "€3.00", "€3.00", "€100.00", "40.0 %"),
         "team": ("20", "€60.00", "€3.00", "€3.00", "€3.00", "€500.00", "88.0 %"),
