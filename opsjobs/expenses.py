@@ -6,6 +6,7 @@ import importlib.resources
 import re
 from datetime import date
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -111,5 +112,5 @@ def shipped() -> PricesSpec:
 def prices(spec: ExpensesSpec, base: Path) -> tuple[PriceSpec, ...]:
     """One's own prices, then those that ship for models of which one's own say nothing. Raises `ConfigError`."""
     own = load(base / spec.prices, PricesSpec).prices if spec.prices else ()
-    named = {price.model for price in own}
-    return (*own, *(price for price in shipped().prices if price.model not in named))
+    mine = [price.model for price in own]
+    return (*own, *(price for price in shipped().prices if not any(fnmatchcase(price.model, each) for each in mine)))

@@ -46,6 +46,8 @@ class Recommendation:
     first_seen: date
     last_seen: date
     """Mondays of the first and the last week in which it was found."""
+    gone: date | None = None
+    """The Monday of the first week after that in which it could have been found, and was not."""
     decision: Decision = Decision.OPEN
     at: datetime | None = None
     by: str = ""

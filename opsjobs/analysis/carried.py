@@ -46,9 +46,10 @@ def carried(book: Daybook, costs: CostsSpec, zone: str) -> Carried:
 def definitions(costs: CostsSpec, zone: str) -> dict[str, str]:
     """A digest of everything that says how much an item costs on a day, and of the same for the system's traffic.
 
-    Prices and rates are not among it: a day keeps the price that it was told with. Neither is what an item is called.
+    Prices and rates are not among it: a day keeps the price that it was told with. Neither is what an
+    item is called, and which model could take its requests.
     """
-    items = {item: spec.model_dump_json(exclude={"title", "about"}) for item, spec in costs.items.items()}
+    items = {item: spec.model_dump_json(exclude={"title", "about", "cheaper"}) for item, spec in costs.items.items()}
     system = f"{costs.traffic}\0{costs.cache_hits}"
     shared = (costs.currency, costs.replica, zone)
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -11,6 +11,7 @@ from functools import cached_property
 from opsjobs.analysis import bands, drivers
 from opsjobs.analysis.money import NOTHING, exact, total
 from opsjobs.model import Gap
+from opsjobs.words import quantity
 
 Member = tuple[tuple[str, str], ...]
 """The labels by which an item is told apart, with their values."""
@@ -91,12 +92,35 @@ def amount(lines: Iterable[Line]) -> Decimal:
     return total(line.amount for line in lines if line.amount is not None)
 
 
-def unpriced(lines: Iterable[Line]) -> dict[str, float]:
-    """Tokens without a price, by reason."""
-    found: dict[str, float] = {}
+def unpriced(lines: Iterable[Line]) -> dict[str, str]:
+    """Tokens, or else requests, without a cost, in words, by the reason."""
+    found: dict[str, list[Line]] = {}
     for line in lines:
         if line.amount is None:
-            found[line.reason] = found.get(line.reason, 0.0) + (line.tokens or 0.0)
+            found.setdefault(line.reason, []).append(line)
+    return {reason: _uncounted(group) for reason, group in found.items()}
+
+
+def _uncounted(lines: Sequence[Line]) -> str:
+    tokens, requests = (sum(getattr(line, what) or 0.0 for line in lines) for what in ("tokens", "requests"))
+    return f"{quantity(round(tokens or requests), 'count')} {'tokens' if tokens or not requests else 'requests'}"
+
+
+LARGE = Decimal("0.1")
+"""From which share of the week before on it is told that a member is gone."""
+
+
+def vanished(
+    spending: Spending, before: Sequence[date], members: Mapping[str, Collection[Member]]
+) -> list[tuple[str, Member, Decimal]]:
+    """What cost a large part of the days before, and is not among the members that are counted now, not even with 0."""
+    lines = spending.of(before)
+    least = LARGE * amount(lines)
+    found = []
+    for item, group in sums(lines).items():
+        for member, each in group.items():
+            if each.amount and each.amount >= least and member not in members.get(item, ()):
+                found.append((item, member, each.amount))
     return found
 
 

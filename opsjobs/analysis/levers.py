@@ -21,6 +21,8 @@ from opsjobs.analysis.usage import Usage
 from opsjobs.system.cost import CostsSpec
 from opsjobs.words import percent, quantity
 
+ENOUGH = 100
+"""Requests in a week, from which on something can be learned from them."""
 UPLIFT = 0.05
 """From this much more of the traffic in the cache on there is something to advise."""
 FAILING, FEW = 0.05, 0.01
@@ -29,9 +31,11 @@ LONGER = 1.2
 """From how many times the usual tokens of a request on it has got longer."""
 SHIFT = 0.05
 """By how much of the requests more a dear model must have got."""
-SHORT, CHEAP, TRUSTED = 0.5, 1 / 3, 0.05
-"""How short a request is that a cheap model can take, what a cheap one costs, and which share it must have already."""
-IDLE = 0.4
+SHORT, TRUSTED = 0.5, 0.05
+"""How short a request is that a cheaper model can take, and which share of the requests it must have already."""
+BEYOND = 0.1
+"""From which share of the cost on what users cost beyond a crisis is worth a limit."""
+SPARE = 0.4
 """Up to which share a capacity may be used at its busiest for half of it to do."""
 ALONE, BATCH = 0.1, 0.5
 """From which share of the cost on work without users is worth batching, and what a batch costs of the usual price."""
@@ -53,7 +57,7 @@ class Reading:
     """Where it could be; None where nothing is to be done."""
     title: str = ""
     arithmetic: str = ""
-    """Where the saving of a week comes from, in numbers,."""
+    """Where the saving of a week comes from, in numbers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,13 +74,11 @@ class Capacity:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alone:
-    """Requests of an item at hours when hardly any user is there, by their number in the week."""
+    """Requests of an item at hours when hardly any user is there."""
 
     item: str
-    requests: float
-    """More than the users of these hours explain."""
-    of: float
-    """All of the week."""
+    requests: Mapping[Member, float]
+    """More than the users of these hours explain, in the week, by member."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,11 +122,22 @@ class Case:
         """What an item cost in the week."""
         return total(each.amount for each in self.now.get(item, {}).values() if each.amount is not None)
 
+    def requests(self, week: Sums, item: str) -> float:
+        """All requests of an item in one of the weeks."""
+        known = (id(week), item)
+        if known not in self._requests:
+            self._requests[known] = sum(each.requests or 0.0 for each in week.get(item, {}).values())
+        return self._requests[known]
+
+    @cached_property
+    def _requests(self) -> dict[tuple[int, str], float]:
+        return {}
+
     def members(self) -> Iterator[tuple[str, Member, Use]]:
-        """What had requests, tokens and a cost in the week."""
+        """What had requests, tokens and a cost in the week, and enough of them to learn from."""
         for item, members in self.now.items():
             for member, each in members.items():
-                if (use := _use(each)) is not None:
+                if (use := _use(each)) is not None and use.requests >= ENOUGH:
                     yield item, member, use
 
     def usual(self, item: str, member: Member, number: Callable[[Sums, Use], float | None]) -> float | None:
@@ -184,13 +197,15 @@ class Lever:
     kind: str
     effort: str
     confidence: str
+    measured: bool = True
+    """Whether the driver of later weeks says what was saved; of what moves to another price or person it does not."""
     read: Callable[[Case], Iterator[Reading]]
 
 
 def cache(case: Case) -> Iterator[Reading]:
     """More answers from the cache, so that fewer requests reach a provider: as in its best week, or at its target."""
     now = _reached(case, case.week, case.now)
-    if now is None or not now.miss or not now.requests:
+    if now is None or not now.miss or now.requests * now.traffic < ENOUGH:
         return
     items = [item for item, spec in case.costs.items.items() if spec.requests]
     amount = total(case.amount(item) for item in items)
@@ -205,15 +220,15 @@ def cache(case: Case) -> Iterator[Reading]:
         left = 1 - case.costs.cache_target
         goals.append((now.requests * left / now.miss, left, "its target"))
     goal, miss, like = min(goals) if goals else (now.requests, now.miss, "as it does")
-    thousand = amount / exact(now.requests * now.traffic) * 1000
+    each = float(amount) / now.requests / now.traffic
     yield Reading(
         value=now.requests,
-        worth=exact(amount / exact(now.requests)),
+        worth=exact(float(amount) / now.requests),
         goal=goal if goals else None,
         title=f"Answer {percent(1 - miss)} from the cache, {like}; it was {percent(1 - now.miss)}",
         arithmetic=(
             f"{_count((now.requests - goal) * now.traffic)} requests to providers less, "
-            f"{case.money(thousand)} for 1,000 of them"
+            f"{case.money(each * 1000)} for 1,000 of them"
         ),
     )
 
@@ -254,7 +269,10 @@ def failures(case: Case) -> Iterator[Reading]:
             worth=amount,
             goal=FEW if share >= FAILING else None,
             title=f"{case.name(item)}: pay less for requests that fail or are made again",
-            arithmetic=f"{percent(share)} of {case.money(amount)} went there, where {percent(FEW)} would be few",
+            arithmetic=(
+                f"{percent(share)} of {case.money(amount)} went there if the provider bills them, "
+                f"where {percent(FEW)} would be few"
+            ),
         )
 
 
@@ -281,30 +299,33 @@ def tokens(case: Case) -> Iterator[Reading]:
 
 
 def models(case: Case) -> Iterator[Reading]:
-    """Requests on a cheaper model of the same item: those that are short, or those that it had before."""
-    whole = {item: sum(each.requests or 0.0 for each in members.values()) for item, members in case.now.items()}
-    trusted: dict[str, list[tuple[Member, Use]]] = {}
+    """Requests on the cheaper model that the profile names: those that are short, or those that it had before."""
     for item, member, use in case.members():
-        if use.requests >= TRUSTED * whole[item]:
-            trusted.setdefault(item, []).append((member, use))
-    for item, member, use in case.members():
-        cheap = min(trusted.get(item, ()), key=lambda each: each[1].token, default=None)
-        if cheap is None or cheap[1].token > CHEAP * use.token:
+        whole, cheap = case.requests(case.now, item), _cheaper(case, item, member)
+        theirs = _use(case.now[item].get(cheap)) if cheap else None
+        if cheap is None or theirs is None or theirs.requests < TRUSTED * whole or theirs.token >= use.token:
             continue
-        other, theirs = cheap
-        share, saves = use.requests / whole[item], use.request - use.length * theirs.token
+        share, saves = use.requests / whole, use.request - use.length * theirs.token
         goal, why = _less(case, item, member, use, short=use.length <= SHORT * theirs.length)
         yield Reading(
             about=_about(item, member),
             value=share,
-            worth=exact(saves * whole[item]),
+            worth=exact(saves * whole),
             goal=goal,
-            title=f"{case.name(item, member)}: let {called(other)} take {why}",
+            title=f"{case.name(item, member)}: let {called(cheap)} take {why}",
             arithmetic=(
-                f"{_count((share - (goal or 0.0)) * whole[item])} requests, for 1,000 of them "
+                f"{_count((share - (goal or 0.0)) * whole)} requests, for 1,000 of them "
                 f"{case.money((use.request - saves) * 1000)} instead of {case.money(use.request * 1000)}"
             ),
         )
+
+
+def _cheaper(case: Case, item: str, member: Member) -> Member | None:
+    """The same member with the model that may take its simple requests, as the profile has it."""
+    spec = case.costs.items[item]
+    label = spec.tokens.model if spec.tokens else "model"
+    other = spec.cheaper.get(dict(member).get(label, ""))
+    return tuple((name, other if name == label else value) for name, value in member) if other else None
 
 
 def _less(case: Case, item: str, member: Member, use: Use, *, short: bool) -> tuple[float | None, str]:
@@ -312,53 +333,64 @@ def _less(case: Case, item: str, member: Member, use: Use, *, short: bool) -> tu
     if short:
         return 0.0, "its requests, which are short"
 
-    def shared(week: Sums, had: Use) -> float | None:
-        return _share(week, item, had)
+    def shared(week: Sums, had: Use) -> float:
+        return had.requests / case.requests(week, item)
 
-    was, now = case.usual(item, member, shared), _share(case.now, item, use)
-    moved = was is not None and now is not None and now - was >= SHIFT
-    return (was, "again what it had before") if moved else (None, "")
-
-
-def _share(week: Sums, item: str, use: Use) -> float | None:
-    """Which share of the requests of an item that is."""
-    whole = sum(each.requests or 0.0 for each in week.get(item, {}).values())
-    return use.requests / whole if whole else None
+    was, now = case.usual(item, member, shared), shared(case.now, use)
+    return (was, "again what it had before") if was is not None and now - was >= SHIFT else (None, "")
 
 
 def batches(case: Case) -> Iterator[Reading]:
     """Work that no user waits for, in batches: what may take a day costs half."""
     for alone in case.alone:
-        amount = case.amount(alone.item)
-        if not amount or not alone.of:
+        whole, amount = case.amount(alone.item), 0.0
+        for member, requests in alone.requests.items():
+            use = _use(case.now.get(alone.item, {}).get(member))
+            amount += requests * use.request if use else 0.0
+        if not whole:
             continue
-        share = alone.requests / alone.of
+        share = amount / float(whole)
         yield Reading(
             about=alone.item,
             value=share,
-            worth=exact(amount * exact(1 - BATCH)),
+            worth=exact(whole * exact(1 - BATCH)),
             goal=0.0 if share >= ALONE else None,
             title=f"{case.name(alone.item)}: send in batches what no user waits for",
             arithmetic=(
-                f"{_count(alone.requests)} requests at night beyond what users then ask, {percent(share)} of "
-                f"{case.money(amount)}, at {percent(BATCH)} of the price"
+                f"{_count(sum(alone.requests.values()))} requests at night beyond what users then ask, "
+                f"{case.money(amount)} of {case.money(whole)}, at {percent(BATCH)} of the price"
             ),
         )
 
 
 def users(case: Case) -> Iterator[Reading]:
-    """A limit for users who suddenly cost a large part of the week."""
-    if case.usage is None:
+    """A limit for users who suddenly cost a large part of the week, and for what users cost beyond a crisis."""
+    found = case.usage
+    if found is None:
         return
-    ran_away = {user.name for user in case.usage.runaways}
-    for user in {each.name: each for each in (*case.usage.top, *case.usage.runaways)}.values():
+    others = (found.week - total(each.week for each in found.runaways)) / max(1, found.users - len(found.runaways))
+    for user in found.runaways:
+        usual = max(user.usual, others)
         yield Reading(
-            about=user.name,
+            about=user.alias,
             value=float(user.week),
             worth=Decimal(1),
-            goal=float(user.usual) if user.name in ran_away else None,
-            title=f"{user.name}: limit a use that nobody planned, or agree on a plan that pays for it",
-            arithmetic=f"{case.money(user.week)} in the week, {case.money(user.usual)} in a usual one",
+            goal=float(usual),
+            title=f"{user.alias}: limit a use that nobody planned, or agree on a plan that pays for it",
+            arithmetic=f"{case.money(user.week)} in the week, where {case.money(usual)} would be usual",
+        )
+    beyond = found.above(case.costs.crisis) if case.costs.crisis is not None else None
+    if beyond and found.total:
+        share = float(beyond.above / found.total)
+        yield Reading(
+            about="beyond",
+            value=share,
+            worth=exact(found.total * 7 / 30),
+            goal=0.0 if share >= BEYOND else None,
+            title=f"Limit users who cost more than {case.money(beyond.limit)} a month, or have them pay for it",
+            arithmetic=(
+                f"{_count(beyond.users)} users cost {case.money(beyond.above)} beyond that in 30 days, 7 of which"
+            ),
         )
 
 
@@ -371,8 +403,8 @@ def capacity(case: Case) -> Iterator[Reading]:
             about=each.name,
             value=float(each.monthly),
             worth=exact(Decimal(7) / 30),
-            goal=float(each.monthly) / 2 if each.peak <= IDLE else None,
-            title=f"{each.name}: take half the size; the busiest moment of four weeks used {percent(each.peak)}",
+            goal=float(each.monthly) / 2 if each.peak <= SPARE else None,
+            title=f"{each.name}: take half the size; it was {percent(each.peak)} busy at most in four weeks",
             arithmetic=f"half of {case.money(each.monthly)} a month, 7 days of 30",
         )
 
@@ -399,12 +431,12 @@ def series(case: Case) -> Iterator[Reading]:
 
 LEVERS = (
     Lever(kind="cache", effort="medium", confidence="high", read=cache),
-    Lever(kind="failures", effort="medium", confidence="high", read=failures),
+    Lever(kind="failures", effort="medium", confidence="low", read=failures),
     Lever(kind="tokens", effort="small", confidence="high", read=tokens),
     Lever(kind="model", effort="small", confidence="medium", read=models),
-    Lever(kind="batch", effort="large", confidence="low", read=batches),
+    Lever(kind="batch", effort="large", confidence="low", measured=False, read=batches),
     Lever(kind="series", effort="small", confidence="medium", read=series),
-    Lever(kind="user", effort="small", confidence="medium", read=users),
+    Lever(kind="user", effort="small", confidence="medium", measured=False, read=users),
     Lever(kind="capacity", effort="medium", confidence="medium", read=capacity),
 )
 

@@ -12,11 +12,13 @@ MICRO = Decimal("0.000001")
 """What amounts are kept to. Sums of such numbers are exact, whatever their order."""
 CENT = Decimal("0.01")
 NOTHING = Decimal(0)
+BEYOND = 1e18
+"""From here on a number is a mistake, and would no more be kept to a millionth."""
 
 
 def exact(number: float | Decimal) -> Decimal:
-    """An amount to a millionth. Raises `OpsjobsError` for what is no number."""
-    if not math.isfinite(number):
+    """An amount to a millionth. Raises `OpsjobsError` for what is no number, or beyond all money."""
+    if not math.isfinite(number) or not -BEYOND < number < BEYOND:
         raise OpsjobsError(f"{number} is no amount")
     return Decimal(repr(number) if isinstance(number, float) else number).quantize(MICRO, ROUND_HALF_EVEN)
 

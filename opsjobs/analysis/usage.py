@@ -24,6 +24,8 @@ class Spender:
     """A user as a report names him, and what he cost in the month, in its last week, and in a week before that."""
 
     name: str
+    alias: str
+    """A pseudonym, whatever reports call him: what is remembered of him is under it."""
     month: Decimal
     week: Decimal
     usual: Decimal
@@ -98,6 +100,7 @@ class Usage:
 def usage(
     facts: UsageFacts,
     called: Callable[[str], str],
+    alias: Callable[[str], str],
     *,
     target: Decimal | None = None,
     revenue: Mapping[str | None, Decimal] | None = None,
@@ -112,6 +115,7 @@ def usage(
     def spender(each: UserCost) -> Spender:
         return Spender(
             name=called(each.user),
+            alias=alias(each.user),
             month=exact(each.month),
             week=exact(each.week),
             usual=_usual(each.before),

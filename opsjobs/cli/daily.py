@@ -146,6 +146,7 @@ def report_on(
     if day is None:
         today = moment.astimezone(ZoneInfo(system.zone)).date()
         day = today - timedelta(days=today.weekday() + _DAYS if weeks else 1)
+    users = _users(here, name)
     with here.desk(name, out, send=send) as desk, opened(here, name) as sources:
         work = Context(
             name=name,
@@ -168,7 +169,8 @@ def report_on(
             memory=memory(desk.ledger, name, day),
             advised=desk.ledger.advised(name),
             saved=desk.ledger.saved(name),
-            user=_users(here, name),
+            user=_named(users) if here.config.systems[name].costs.users == "named" else users,
+            alias=users,
         )
         return execute(job, work, desk, weekly.slot(day) if weeks else "")
 
@@ -208,13 +210,15 @@ def _expenses(here: Setting, name: str) -> Expenses:
     )
 
 
+def _named(alias: Callable[[str], str]) -> Callable[[str], str]:
+    """Users by their names, beside the pseudonyms under which something is remembered of them."""
+    return lambda user: f"{user} ({alias(user)})"
+
+
 def _users(here: Setting, name: str) -> Callable[[str], str]:
-    """How reports call the users of a system; the key of their pseudonyms is made when the first needs one."""
+    """The pseudonyms of the users of a system; their key is made when the first needs one."""
     from opsjobs.analysis.pseudonyms import pseudonym  # noqa: PLC0415 - slow to import
     from opsjobs.ledger.key import kept  # noqa: PLC0415 - as above
-
-    if here.config.systems[name].costs.users == "named":
-        return lambda user: user
 
     @cache
     def key() -> bytes:

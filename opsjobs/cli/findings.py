@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -14,13 +14,11 @@ from zoneinfo import ZoneInfo
 import click
 
 from opsjobs.cli.checks import one_of, somebody
-from opsjobs.cli.daily import monday_of
 from opsjobs.cli.setting import Setting, configured, now, setting
 from opsjobs.errors import UsageError
 
 if TYPE_CHECKING:
     from opsjobs.log import Redactor
-    from opsjobs.model import Run
     from opsjobs.recommendation import Recommendation
 
 _SYSTEM = click.option("--system", "name", metavar="NAME", help="Needed where the configuration has several systems.")
@@ -44,14 +42,13 @@ def findings() -> None:
 def listed(redactor: Redactor, *, name: str, everything: bool, as_json: bool, file: Path | None) -> None:
     """List what would save money, the most valuable first, and what was saved by what is done."""
     here = setting(file, redactor)
-    found: dict[str, tuple[list[Recommendation], Mapping[str, Mapping[date, Decimal]], date | None]] = {}
+    found: dict[str, tuple[list[Recommendation], Mapping[str, Mapping[date, Decimal]], bool]] = {}
     with here.ledger() as ledger:
         for chosen in here.config.chosen(name):
             advised = sorted(ledger.advised(chosen).values(), key=lambda each: (-each.saving, each.id))
-            last = _last(ledger.runs(system=chosen, job="costs"))
             today = now().astimezone(ZoneInfo(here.profile(chosen).zone)).date()
-            shown = [each for each in advised if everything or _current(each, last, today)]
-            found[chosen] = (shown, ledger.saved(chosen), last)
+            shown = [each for each in advised if everything or _current(each, today)]
+            found[chosen] = (shown, ledger.saved(chosen), bool(ledger.runs(system=chosen, job="costs", limit=1)))
     if as_json:
         systems = [
             {"system": chosen, "findings": [_document(each, saved.get(each.id, {})) for each in advised]}
@@ -59,23 +56,17 @@ def listed(redactor: Redactor, *, name: str, everything: bool, as_json: bool, fi
         ]
         click.echo(redactor.redact(json.dumps({"systems": systems}, indent=2, ensure_ascii=False)))
         return
-    for chosen, (advised, saved, last) in found.items():
-        looked = f", {_week(last)}" if last else ", never looked at: `opsjobs costs` does"
-        click.echo(f"{chosen}{looked}{': nothing to save is known' if last and not advised else ''}")
+    for chosen, (advised, saved, looked) in found.items():
+        nothing = ": nothing to save is known" if looked else ", never looked at: `opsjobs costs` does"
+        click.echo(f"{chosen}{'' if advised else nothing}")
         for each in advised:
             click.echo(redactor.redact(_lines(each, saved.get(each.id, {}))))
 
 
-def _last(runs: Sequence[Run]) -> date | None:
-    """The Monday of the newest week that was reported on."""
-    slots = [run.slot for run in runs if run.outcome.value in ("succeeded", "partial")]
-    return monday_of(max(slots)) if slots else None
-
-
-def _current(each: Recommendation, last: date | None, today: date) -> bool:
-    """Whether it was found in the last report, or somebody is at it."""
+def _current(each: Recommendation, today: date) -> bool:
+    """Whether it is found still, or somebody has decided about it and not against it."""
     if each.decision.value == "open":
-        return each.last_seen == last
+        return each.gone is None
     return not each.hidden(today)
 
 
@@ -114,12 +105,10 @@ def _decided(each: Recommendation) -> str:
 
 
 def _document(each: Recommendation, saved: Mapping[date, Decimal]) -> dict[str, object]:
-    dates = {
-        name: str(value) if (value := getattr(each, name)) else None for name in ("first_seen", "last_seen", "until")
-    }
+    dates = ("first_seen", "last_seen", "gone", "until")
     return {
         **asdict(each),
-        **{name: str(day) if day else None for name, day in dates.items()},
+        **{name: str(day) if (day := getattr(each, name)) else None for name in dates},
         "at": each.at.isoformat() if each.at else None,
         "saving": str(each.saving),
         "worth": str(each.worth),
@@ -154,10 +143,11 @@ def dismiss(
     """Say that it will not be done: no report advises it until the time is over."""
     from opsjobs.recommendation import Decision  # noqa: PLC0415 - slow to import
 
-    until = None if length is None else now().date() + timedelta(days=_days(length))
     if not reason.strip():
         raise UsageError("the reason is empty", advice="Say why it will not be done.")
     here = setting(file, redactor)
+    today = now().astimezone(ZoneInfo(here.profile(one_of(here, name, "a finding")).zone)).date()
+    until = None if length is None else today + timedelta(days=_days(length))
     decided = _decide(here, name, finding, decision=Decision.DISMISSED, reason=reason, until=until)
     click.echo(f"{decided.id} is not advised {f'until {decided.until:%-d %B %Y}' if decided.until else 'any more'}")
 
@@ -174,6 +164,19 @@ def done(redactor: Redactor, *, finding: str, reason: str, name: str | None, fil
 
     decided = _decide(setting(file, redactor), name, finding, decision=Decision.DONE, reason=reason)
     click.echo(f"{decided.id} is done; what it saves is told from the next whole week on")
+
+
+@findings.command(epilog="Example: opsjobs findings reopen cache-3f9a2c")
+@click.argument("finding")
+@_SYSTEM
+@configured
+@click.pass_obj
+def reopen(redactor: Redactor, *, finding: str, name: str | None, file: Path | None) -> None:
+    """Take back what was decided: the next report advises it if it is still so."""
+    from opsjobs.recommendation import Decision  # noqa: PLC0415 - slow to import
+
+    decided = _decide(setting(file, redactor), name, finding, decision=Decision.OPEN)
+    click.echo(f"{decided.id} is open again")
 
 
 def _decide(here: Setting, name: str | None, finding: str, **decided: Any) -> Recommendation:

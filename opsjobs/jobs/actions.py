@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from decimal import Decimal
 
 from opsjobs.analysis import advice as advising
@@ -22,7 +23,8 @@ def fact(told: Told) -> Fact:
     advice = told.advice
     if advice.best:
         which = "The best action" if len(advice.best) == 1 else f"The best {len(advice.best)} actions"
-        return Fact(name=which, value=f"{_money(_together(told, advice.best), told)} a month")
+        most = "up to " if len(advice.best) > 1 else ""
+        return Fact(name=which, value=f"{most}{_money(_together(told, advice.best), told)} a month")
     return Fact(name=f"The best {BEST} actions", value="not known" if advice.silent else "none")
 
 
@@ -32,7 +34,7 @@ def first(told: Told) -> Iterator[Section]:
     if best:
         rows = tuple(TableRow(cells=_cells(each, told)) for each in best)
         if len(best) > 1:
-            whole = ("Together", _money(_together(told, best), told), "", "", "")
+            whole = ("Together, at most", _money(_together(told, best), told), "", "", "")
             rows = (*rows, TableRow(cells=whole, whole=True))
         table = Table(columns=_COLUMNS, rows=rows, words=(2, 3, 4), note=_note(len(best)))
         yield Section(id="actions", title="What to do", blocks=(table,), first=True)
@@ -55,7 +57,7 @@ def later(told: Told) -> Iterator[Section]:
         blocks.append(
             Table(columns=("Name", "How it comes about", "Saves in a month", "State"), rows=rows, words=(1, 3))
         )
-    done = [each for each in told.advice.known if each.decision is Decision.DONE]
+    done = [each for each in told.advice.known if each.decision is Decision.DONE and _day(told, each) <= told.week[-1]]
     if done:
         blocks.append(_done(told, done))
     yield Section(id="advice", title="What could be saved", note=_silence(told), blocks=tuple(blocks))
@@ -64,9 +66,12 @@ def later(told: Told) -> Iterator[Section]:
 def _silence(told: Told) -> str:
     if told.advice.silent:
         return f"Nothing is advised: {told.advice.silent}."
-    if not told.advice.found:
-        return "Nothing is advised: no lever would save one per cent of what a month costs."
-    return ""
+    if told.advice.found:
+        return ""
+    if told.advice.hidden:
+        return "Nothing else is advised: what was found is dismissed or done (`opsjobs findings list --all`)."
+    least = _money(Decimal(1), told)
+    return f"Nothing is advised: no lever would save {least} and one per cent of what is read in a month."
 
 
 def _done(told: Told, done: Sequence[Recommendation]) -> Table:
@@ -74,16 +79,16 @@ def _done(told: Told, done: Sequence[Recommendation]) -> Table:
     week = {each.id: each.amount for each in told.advice.realised}
     rows = []
     for each in done:
-        since = dict(told.saved.get(each.id, {}))
+        # Of weeks up to this one: the report of an old week says what was known then.
+        since = {week: amount for week, amount in told.saved.get(each.id, {}).items() if week < told.week[0]}
         if each.id in week:
             since[told.week[0]] = week[each.id]
-        day = f"{each.at.astimezone(told.zone):%-d %B %Y}" if each.at else ""
         expected = _money(exact(each.saving * len(told.week) / MONTH), told)
         rows.append(
             TableRow(
                 cells=(
                     each.title,
-                    day,
+                    f"{_day(told, each):%-d %B %Y}",
                     expected,
                     _money(week[each.id], told) if each.id in week else NO_DATA,
                     _money(total(since.values()), told) if since else NO_DATA,
@@ -92,8 +97,16 @@ def _done(told: Told, done: Sequence[Recommendation]) -> Table:
             )
         )
     columns = ("What was done", "On", "Expected in a week", "Saved in this week", "Saved since", "Weeks measured")
-    note = "Against how it was when it was found, at the requests and prices of each week."
+    note = (
+        "Against how it was when it was found, at the requests and prices of each week. What batches and limits for "
+        "users save cannot be measured so."
+    )
     return Table(columns=columns, rows=tuple(rows), words=(1,), note=note)
+
+
+def _day(told: Told, each: Recommendation) -> date:
+    """When it was decided about."""
+    return each.at.astimezone(told.zone).date() if each.at else each.last_seen
 
 
 def _cells(each: Recommendation, told: Told) -> tuple[str, ...]:

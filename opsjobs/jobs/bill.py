@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta, tzinfo
 from decimal import Decimal
 
 from opsjobs.analysis import carried
 from opsjobs.analysis.carried import SYSTEM, Carried
-from opsjobs.analysis.costs import WHOLE, Line, Member, Spending, key
+from opsjobs.analysis.costs import WHOLE, Line, Member, Spending, called, key
 from opsjobs.analysis.money import exact
 from opsjobs.analysis.prices import Expenses
 from opsjobs.daybook import Daybook
@@ -23,6 +24,9 @@ from opsjobs.system.cost import KINDS, CostItemSpec, CostsSpec, TokensSpec
 SEEN = 300
 """Seconds within which a counter must have been seen to be known."""
 
+WHATS = ("spent", "units", "requests", "failed", "tokens")
+_NAMED, _TOO_LARGE = 3, 1e12
+"""How many members a warning names, and from where on a number is a mistake."""
 _AT_ONCE = 4
 """Days whose answers are in memory together."""
 
@@ -49,6 +53,10 @@ class Bill:
     from_memory: Sequence[date]
     """The days that are remembered from earlier reports, if only in part."""
     to_keep: Daybook
+    members: Mapping[str, Collection[Member]]
+    """Whose money was counted at all in the week, by item."""
+    models: Collection[str]
+    """Whose prices were looked up for the week."""
 
 
 def increase(counter: str, by: Sequence[str], replica: str, seconds: float) -> str:
@@ -86,14 +94,20 @@ def bill(rules: Rules, metrics: Metrics, span: Span, known: Carried, deadline: D
     """
     costs, days = rules.costs, carried.to_ask(known, span.days, span.week)
     asked = [*_of_items(costs, days, span.zone), *_of_traffic(costs, days[SYSTEM], span.zone)]
-    read = _Read(rules)
+    read = _Read(rules, days, span.zone)
     for batch in _batches(asked):
         read.take(batch, ask_all(metrics, [each.question for each in batch], deadline))
-    found = read.spending(days, span.zone)
+    found = read.spending()
     spending, from_memory = carried.joined(found, known, span.days)
     lost = {(each.item, each.day) for each, reply in read.said if each.day and not _whole(reply)}
-    to_keep = carried.to_keep(found, known, lost)
-    return Bill(spending=spending, asked=read.said, from_memory=from_memory, to_keep=to_keep)
+    return Bill(
+        spending=spending,
+        asked=read.said,
+        from_memory=from_memory,
+        to_keep=carried.to_keep(found, known, lost),
+        members={item: {one for day in span.week for one in read.members.get((item, day), ())} for item in costs.items},
+        models={model for day in span.week for model in read.models.get(day, ())},
+    )
 
 
 def _batches(asked: Sequence[Asked]) -> Iterator[list[Asked]]:
@@ -112,66 +126,109 @@ def _batches(asked: Sequence[Asked]) -> Iterator[list[Asked]]:
 class _Read:
     """What was read so far."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, days: Mapping[str, Sequence[date]], zone: tzinfo) -> None:
         self.said: list[tuple[Asked, Reply]] = []
-        """Without all but the first of the series of each answer, but for what says when counters were seen."""
-        self._rules = rules
+        """Of the answers about a day no more than the first of their series."""
+        self.members: dict[tuple[str, date], set[Member]] = {}
+        """Whose money was counted at all, by item and day, whether there was any or not."""
+        self.models: dict[date, set[str]] = {}
+        """Whose prices were looked up."""
+        self._rules, self._days, self._zone = rules, days, zone
         self._lines: list[Line] = []
-        self._members: dict[Member, Member] = {}
-        """Of each one copy, for all days."""
+        self._own: dict[Member, Member] = {}
+        """Of each member one copy, for all days."""
+        self._seen: dict[tuple[str, str], dict[date, float]] = {}
         self._counted: dict[tuple[str, date], float] = {}
         self._money_read: dict[tuple[str, date], bool] = {}
 
     def take(self, asked: Sequence[Asked], replies: Sequence[Reply]) -> None:
         """Make lines of the replies to some questions: all of the days that they are about."""
-        costs = self._rules.costs
-        found = {(each.item, each.what, each.day): reply for each, reply in zip(asked, replies, strict=True)}
-        for item, day in dict.fromkeys((each.item, each.day) for each in asked):
-            if day is None:
-                continue
-            if item == SYSTEM:
-                for what in ("traffic", "hits"):
-                    if (value := _sum(found.get((SYSTEM, what, day)))) is not None:
-                        self._counted[what, day] = value
-                continue
-            self._money_read[item, day] = _read(found, item, day)
-            self._lines += _lines(item, costs.items[item], _Day(found, item, day), self._rules, self._members)
+        found: dict[tuple[str, str, date], Reply] = {}
         for each, reply in zip(asked, replies, strict=True):
-            heard = replace(reply, series=reply.series[:1]) if each.day and isinstance(reply, Answer) else reply
-            self.said.append((each, heard))
+            if each.day is None:
+                self._seen[each.item, each.what] = _seen(reply, self._days[each.item], self._zone)
+                self.said.append((each, reply))
+            else:
+                told = _told(reply)
+                found[each.item, each.what, each.day] = told
+                # All of an answer takes more room than the lines that are made of it.
+                self.said.append((each, replace(told, series=told.series[:1]) if isinstance(told, Answer) else told))
+        for item, day in dict.fromkeys((each.item, each.day) for each in asked):
+            if day is not None and item == SYSTEM:
+                self._count(found, day)
+            elif day is not None:
+                self._take(found, item, day)
 
-    def spending(self, days: Mapping[str, Sequence[date]], zone: tzinfo) -> Spending:
+    def _count(self, found: Mapping[tuple[str, str, date], Reply], day: date) -> None:
+        """The traffic of a day, where it was seen all day."""
+        for what in ("traffic", "hits"):
+            value = _sum(found.get((SYSTEM, what, day)))
+            if value is not None and self._share(SYSTEM, f"{what} seen", day) >= WHOLE:
+                self._counted[what, day] = value
+
+    def _take(self, found: Mapping[tuple[str, str, date], Reply], item: str, day: date) -> None:
+        """The lines of an item on a day; what was counted beside the money counts where it was seen all day."""
+        spec = self._rules.costs.items[item]
+        main = _main(spec)
+        replies = {what: found[item, what, day] for what in WHATS if (item, what, day) in found}
+        self._money_read[item, day] = _whole(replies[main])
+        for what in ("requests", "tokens"):
+            if what != main and what in replies and not self._sound(item, what, day, replies[what]):
+                del replies[what]
+        said = _Day(replies, day)
+        self.members[item, day] = {key(labels, spec.by) for labels, _ in said.of(main)}
+        if spec.tokens and not spec.spent:
+            self.models.setdefault(day, set()).update(
+                labels.get(spec.tokens.model, "") for labels, _ in said.of("tokens")
+            )
+        self._lines += _lines(item, spec, said, self._rules, self._own)
+
+    def _sound(self, item: str, what: str, day: date, reply: Reply) -> bool:
+        return _whole(reply) and self._share(item, f"{what} seen", day) >= WHOLE
+
+    def _share(self, item: str, what: str, day: date) -> float:
+        return self._seen.get((item, what), {}).get(day, 0.0)
+
+    def spending(self) -> Spending:
         """All of it."""
-        found = {(each.item, each.what): reply for each, reply in self.said if each.day is None}
-        seen = {item: _seen(found[item, "seen"], days[item], zone) for item in self._rules.costs.items}
+        items = self._rules.costs.items
         counted = {
-            what: {
-                day: self._counted[what, day]
-                for day, share in _seen(found[SYSTEM, f"{what} seen"], days[SYSTEM], zone).items()
-                if share >= WHOLE and (what, day) in self._counted
-            }
+            what: {day: value for (of, day), value in self._counted.items() if of == what}
             for what in ("traffic", "hits")
-            if (SYSTEM, f"{what} seen") in found
         }
         return Spending(
             lines=tuple(self._lines),
             # A day whose money could not be read, or only in part, is no day without cost.
             seen={
-                (item, day): share if self._money_read[item, day] else 0.0
-                for item, by_day in seen.items()
-                for day, share in by_day.items()
+                (item, day): self._share(item, "seen", day) if self._money_read[item, day] else 0.0
+                for item in items
+                for day in self._days[item]
             },
-            traffic=counted.get("traffic", {}),
-            hits=counted.get("hits", {}),
+            traffic=counted["traffic"],
+            hits=counted["hits"],
             gaps=tuple(gaps(self.said, self._rules.costs)),
         )
 
 
-def _read(found: Mapping[tuple[str, str, date | None], Reply], item: str, day: date) -> bool:
-    """Whether the question for the money of an item on a day has a whole answer."""
-    replies = [found[item, what, day] for what in ("spent", "units", "tokens") if (item, what, day) in found]
-    # Beside a counter of money, tokens only say why.
-    return _whole(replies[0])
+def _main(spec: CostItemSpec) -> str:
+    """What the money of an item is counted by; beside a counter of money, tokens only say why."""
+    return "spent" if spec.spent else "units" if spec.units else "tokens"
+
+
+def _told(reply: Reply) -> Reply:
+    """The same with a warning where a member has no number, or one that is no amount of anything."""
+    if not isinstance(reply, Answer):
+        return reply
+    odd = [series.labels for series in reply.series if not all(_is_number(sample.value) for sample in series.samples)]
+    if not odd:
+        return reply
+    named = ", ".join(" ".join(labels.values()) or "all" for labels in odd[:_NAMED])
+    more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
+    return replace(reply, warnings=(*reply.warnings, f"it has no number for {named}{more}"))
+
+
+def _is_number(value: float | None) -> bool:
+    return value is not None and math.isfinite(value) and 0 <= value < _TOO_LARGE
 
 
 def _whole(reply: Reply) -> bool:
@@ -183,6 +240,10 @@ def _of_items(costs: CostsSpec, wanted: Mapping[str, Sequence[date]], zone: tzin
         days = wanted[item]
         main = spec.spent or spec.units or (spec.tokens.counter if spec.tokens else "")
         yield _seen_in(item, "seen", main, days, zone)
+        if spec.requests:
+            yield _seen_in(item, "requests seen", spec.requests, days, zone)
+        if spec.tokens and spec.tokens.counter != main:
+            yield _seen_in(item, "tokens seen", spec.tokens.counter, days, zone)
         counters = {"spent": spec.spent, "units": spec.units, "requests": spec.requests, "failed": spec.failed}
         for day in days:
             window = Window.day(day, zone)
@@ -216,45 +277,47 @@ def _of_traffic(costs: CostsSpec, days: Sequence[date], zone: tzinfo) -> Iterato
 
 def _seen(reply: Reply, days: Sequence[date], zone: tzinfo) -> dict[date, float]:
     """For which share of each day a counter was seen."""
-    if isinstance(reply, SourceError):
-        return dict.fromkeys(days, 0.0)
-    times = [sample.time for series in reply.series for sample in series.samples if sample.value is not None]
-    found = {}
-    for day in days:
-        window = Window.day(day, zone)
-        found[day] = min(1.0, sum(window.holds(time) for time in times) / (window.seconds / SEEN))
-    return found
+    windows = [Window.day(day, zone) for day in days]
+    starts = [window.start.timestamp() for window in windows]
+    counts = [0] * len(days)
+    for series in () if isinstance(reply, SourceError) else reply.series:
+        for sample in series.samples:
+            number = bisect_left(starts, sample.time) - 1
+            if number >= 0 and sample.value is not None and windows[number].holds(sample.time):
+                counts[number] += 1
+    return {
+        day: min(1.0, count / (window.seconds / SEEN)) for day, window, count in zip(days, windows, counts, strict=True)
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    """The replies about one item and day."""
+    """The replies about one item and day, by what was asked."""
 
-    found: Mapping[tuple[str, str, date | None], Reply]
-    item: str
+    replies: Mapping[str, Reply]
     day: date
 
     def of(self, what: str) -> list[tuple[Mapping[str, str], float]]:
         """Labels and values; none where it was not asked, or could not be."""
-        reply = self.found.get((self.item, what, self.day))
+        reply = self.replies.get(what)
         if not isinstance(reply, Answer):
             return []
         return [
             (series.labels, value)
             for series in reply.series
-            if series.samples and (value := series.samples[-1].value) is not None and math.isfinite(value)
+            if series.samples and (value := series.samples[-1].value) is not None and _is_number(value)
         ]
 
     def has(self, what: str) -> bool:
         """Whether it was asked and answered."""
-        return isinstance(self.found.get((self.item, what, self.day)), Answer)
+        return isinstance(self.replies.get(what), Answer)
 
 
-def _lines(item: str, spec: CostItemSpec, said: _Day, rules: Rules, members: dict[Member, Member]) -> Iterator[Line]:
+def _lines(item: str, spec: CostItemSpec, said: _Day, rules: Rules, own: dict[Member, Member]) -> Iterator[Line]:
     """One for each member that did anything on the day."""
     costs, expenses = rules.costs, rules.expenses
     counts = {what: {key(labels, spec.by): value for labels, value in said.of(what)} for what in ("requests", "failed")}
-    tokens = _tokens(spec, said)
+    requests, failed, tokens = counts["requests"], counts["failed"], _tokens(spec, said)
     currency = spec.currency or costs.currency
     amounts: dict[Member, tuple[Decimal | None, str]] = {}
     for what, price in (("spent", Decimal(1)), ("units", spec.price or Decimal(0))):
@@ -264,17 +327,21 @@ def _lines(item: str, spec: CostItemSpec, said: _Day, rules: Rules, members: dic
     if spec.tokens and not spec.spent:
         for member, kinds in tokens.items():
             amounts[member] = _priced(kinds, said.day, rules)
-    for member, (amount, reason) in sorted(amounts.items()):
-        kinds_of = tokens.get(member, {})
+    for member in sorted({*amounts, *requests, *tokens}):
+        used = sum(sum(kinds.values()) for kinds in tokens.get(member, {}).values())
+        amount, reason = amounts.get(member, (None, f"no cost is counted for {called(member)}"))
+        if member not in amounts and requests.get(member, 0.0) - failed.get(member, 0.0) < 1 and not used:
+            # It did nothing that anybody would be paid for.
+            amount, reason = Decimal(0), ""
         line = Line(
             item=item,
             day=said.day,
-            member=members.setdefault(member, member),
+            member=own.setdefault(member, member),
             amount=amount,
             reason=reason,
-            requests=counts["requests"].get(member, 0.0) if said.has("requests") else None,
-            failed=counts["failed"].get(member, 0.0) if said.has("failed") else None,
-            tokens=sum(sum(each.values()) for each in kinds_of.values()) if said.has("tokens") else None,
+            requests=requests.get(member, 0.0) if said.has("requests") else None,
+            failed=failed.get(member, 0.0) if said.has("failed") else None,
+            tokens=used if said.has("tokens") else None,
         )
         if line.amount or line.requests or line.tokens or line.reason:
             yield line
@@ -350,6 +417,8 @@ def quality(reply: Reply) -> Quality:
     """Whether there was an answer, and anything in it."""
     if isinstance(reply, SourceError):
         return Quality.ERROR
+    if reply.warnings:
+        return Quality.PARTIAL
     return Quality.OK if reply.series else Quality.EMPTY
 
 

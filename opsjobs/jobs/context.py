@@ -63,6 +63,8 @@ class Context:
     """How a report calls a user of the system; by default it names nobody."""
     spent: Daybook = field(default_factory=Daybook)
     """What earlier reports read of money."""
+    alias: Callable[[str], str] = field(default=lambda _: "a user")
+    """The pseudonym of a user."""
     runs: Sequence[Run] = ()
     """The newest runs of the system's jobs."""
     undelivered: Sequence[Delivery] = ()

@@ -21,7 +21,7 @@ from opsjobs.errors import SourceError, UsageError
 from opsjobs.jobs import actions, ledgers, reconciliation, series, usage
 from opsjobs.jobs import bill as bills
 from opsjobs.jobs.context import Context, Result
-from opsjobs.jobs.prospects import Prospects, prospects
+from opsjobs.jobs.prospects import HOUR, Prospects, prospects
 from opsjobs.jobs.reckoning import Told
 from opsjobs.jobs.weekly import slot
 from opsjobs.model import Evidence, Finding, Gap, Status, Window
@@ -51,8 +51,8 @@ def run(context: Context) -> Result:
     asked_for = bills.Span(days=days, week=week, zone=zone)
     bill = bills.bill(rules, context.metrics, asked_for, known, context.deadline)
     numbers, asked = _economics(context, costs, bill.spending, week)
-    told = _told(context, costs, bill.spending, numbers, week)
-    beside = prospects(rules, context.metrics, week, zone, context.deadline)
+    told = _told(context, costs, bill, numbers, week)
+    beside = prospects(rules, context.metrics, bill.spending, asked_for, context.deadline)
     asked = [*asked, *beside.asked]
     used = usage.read(context, costs, week[-1])
     kept = series.read(context, costs, _window(week, zone))
@@ -64,10 +64,11 @@ def run(context: Context) -> Result:
             *bills.gaps(asked, costs),
             *used.gaps,
             *kept.gaps,
+            *beside.gaps,
             *reconciliation.gaps(context.expenses, costs),
         ),
         usage=used.usage,
-        advice=advise(_case(told, beside, used.usage, kept.series), context.advised),
+        advice=advise(_case(told, beside, used.usage, kept.series), context.advised, zone),
         saved=context.saved,
         capacities=beside.capacities,
         from_memory=bill.from_memory,
@@ -128,8 +129,9 @@ def _window(days: Sequence[date], zone: ZoneInfo) -> Window:
     return Window(start=Window.day(days[0], zone).start, end=Window.day(days[-1], zone).end)
 
 
-def _told(context: Context, costs: CostsSpec, spending: Spending, numbers: Economics, week: list[date]) -> Told:
-    expenses, after = context.expenses, week[-1] + timedelta(days=1)
+def _told(context: Context, costs: CostsSpec, bill: bills.Bill, numbers: Economics, week: list[date]) -> Told:
+    spending, expenses = bill.spending, context.expenses
+    after = week[-1] + timedelta(days=1)
     fixed_gaps = [
         Gap(
             source=each.name,
@@ -142,9 +144,7 @@ def _told(context: Context, costs: CostsSpec, spending: Spending, numbers: Econo
     budget = None if expenses.budget is None else float(expenses.budget)
     month, ahead = outlay.month(week[-1]), _ahead(week)
     fixed = {day: float(_fixed(context, costs, [day])) for day in (*month, *ahead)}
-    models = {
-        dict(line.member).get(_model(costs, line.item), "") for line in spending.of(week) if _model(costs, line.item)
-    }
+    gone = [day for day in month if day <= week[-1]]
     return Told(
         costs=costs,
         zone=ZoneInfo(context.system.zone),
@@ -158,9 +158,13 @@ def _told(context: Context, costs: CostsSpec, spending: Spending, numbers: Econo
         fixed=_fixed(context, costs, week),
         rateless=bool(fixed_gaps),
         budget=expenses.budget,
+        spent=spending_of.amount(spending.of(gone)) + _fixed(context, costs, gone),
+        vanished=()
+        if spending.missing(week)
+        else spending_of.vanished(spending, bills.before(week[0], _DAYS), bill.members),
         stale=[
             f"{price.model}: last looked up on {price.checked:%-d %B %Y}"
-            for price in expenses.prices.stale(models, week[-1])
+            for price in expenses.prices.stale(bill.models, week[-1])
         ],
         gaps=(*spending.gaps, *fixed_gaps),
     )
@@ -169,11 +173,6 @@ def _told(context: Context, costs: CostsSpec, spending: Spending, numbers: Econo
 def _ahead(week: Sequence[date]) -> list[date]:
     """The days after the week for which something is expected."""
     return [week[-1] + timedelta(days=number) for number in range(1, MONTH + 1)]
-
-
-def _model(costs: CostsSpec, item: str) -> str:
-    spec = costs.items[item]
-    return spec.tokens.model if spec.tokens and not spec.spent else ""
 
 
 def _rateless(context: Context, costs: CostsSpec) -> list[FixedCost]:
@@ -266,7 +265,8 @@ def _tally(told: Told) -> Iterator[Fact]:
     status, _ = economics.judged(each, told.costs)
     target = f", target {quantity(float(told.costs.target), currency)}" if told.costs.target is not None else ""
     if told.costs.active_users:
-        said = "not known" if each is None else quantity(float(each), currency)
+        nobody = "nobody was active" if told.economics.active_users == 0 else "not known"
+        said = nobody if each is None else quantity(float(each), currency)
         yield Fact(name=f"An active user a month{target}", value=said, status=status)
     yield Fact(name="The week in total", value=f"{told.least}{quantity(float(told.read + told.fixed), currency)}")
     yield Fact(name="Since the week before", value=ledgers.moved(told, share=False))
@@ -275,6 +275,8 @@ def _tally(told: Told) -> Iterator[Fact]:
 
 
 def _month_status(told: Told) -> Status | None:
+    if told.budget is not None and told.spent > told.budget:
+        return Status.CRITICAL
     if told.month is None or told.budget is None:
         return None
     if told.month.low > told.budget:
@@ -301,7 +303,14 @@ def _found(told: Told) -> Iterator[Finding]:
             title=f"Cost for each active user: {quantity(float(each), costs.currency)}, above {above} ({limit})",
             detail=f"over the last {MONTH} days",
         )
-    if told.month and told.budget is not None and told.month.expected > told.budget:
+    if told.budget is not None and told.spent > told.budget:
+        yield Finding(
+            subject="costs:budget",
+            status=Status.CRITICAL,
+            title=f"The month has cost more than its budget of {quantity(float(told.budget), costs.currency)}",
+            detail=f"at least {quantity(float(told.spent), costs.currency)} up to {told.week[-1]:%-d %B}",
+        )
+    elif told.month and told.budget is not None and told.month.expected > told.budget:
         crossed = f"; used up on {told.month.crossed:%-d %B}" if told.month.crossed else ""
         yield Finding(
             subject="costs:budget",
@@ -318,13 +327,24 @@ def _found(told: Told) -> Iterator[Finding]:
         )
     yield from usage.findings(told)
     yield from reconciliation.findings(told)
-    for reason, tokens in spending_of.unpriced(told.spending.of(told.week)).items():
+    for item, member, amount in told.vanished:
+        yield Finding(
+            subject=f"costs:vanished:{item}:{spending_of.called(member)}",
+            status=Status.UNKNOWN,
+            title=f"Nothing counts {ledgers.name(told, item, member)} any more",
+            detail=f"{quantity(float(amount), costs.currency)} in the week before, and nobody knows how much in this",
+            advice="See whether what exposes the counter still does; if it is used no more, this is told only once.",
+        )
+    for reason, what in spending_of.unpriced(told.spending.of(told.week)).items():
         yield Finding(
             subject=f"costs:unpriced:{reason}",
             status=Status.UNKNOWN,
             title=f"Costs are not known: {reason}",
-            detail=f"{quantity(round(tokens), 'count')} tokens of the week are in no total",
-            advice="Add the price to a table of your own (costs.prices), or the rate to costs.rates.",
+            detail=f"{what} of the week are in no total",
+            advice=(
+                "Add the price to a table of your own (costs.prices), the rate to costs.rates, or the member to the "
+                "counter of money, with 0 where it is free."
+            ),
         )
     for price in told.stale:
         yield Finding(
@@ -343,7 +363,7 @@ def _missing(told: Told) -> Iterator[Gap]:
         named = ", ".join(f"{day:%A} ({percent(_share(told, day))} seen)" for day in days)
         reason = f"not known in full: {named}. The total is at least what was seen; nothing is compared."
         yield Gap(source="Days", reason=reason)
-    if told.costs.active_users and told.economics.each_active is None:
+    if told.costs.active_users and told.economics.each_active is None and told.economics.active_users != 0:
         earlier = "a day of the last 30 is not known in full"
         reason = earlier if told.economics.read is None else "it is not known how many users were active"
         yield Gap(source="Cost for each active user", reason=reason)
@@ -351,6 +371,14 @@ def _missing(told: Told) -> Iterator[Gap]:
 
 def _share(told: Told, day: date) -> float:
     return min(share for (_, on), share in told.spending.seen.items() if on == day)
+
+
+def _method(asked: bills.Asked) -> str:
+    if asked.day:
+        return "increase over the day"
+    if asked.question.window is None:
+        return "the one value"
+    return "increase of each hour" if asked.question.step == HOUR else "seen in each five minutes"
 
 
 def _evidence(
@@ -369,7 +397,7 @@ def _evidence(
             title=f"{title}: {what}",
             source=context.metrics.name,
             query=asked.question.query,
-            method="increase over the day" if asked.day else "seen in each five minutes" if window else "the one value",
+            method=_method(asked),
             quality=bills.quality(reply),
             start=window.start if window else None,
             end=asked.question.at,

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from opsjobs.analysis import carried, drivers
 from opsjobs.analysis import costs as spending_of
-from opsjobs.analysis.costs import Line, Spike, called
+from opsjobs.analysis.costs import Line, Member, Spike, called
 from opsjobs.analysis.economics import MONTH
 from opsjobs.analysis.money import CENT, NOTHING, exact, total, written
 from opsjobs.analysis.outlay import Outlay
@@ -77,9 +77,13 @@ def _spent(told: Told) -> Table:
     parts = [spending_of.amount(group) for group in groups.values()]
     shown = written([*parts, told.fixed])
     rows = []
-    for (named, group), amount in zip(groups.items(), shown[:-1], strict=True):
-        was = spending_of.amount(before.get(named, ())) if told.comparable else None
-        rows.append(TableRow(cells=(_name(told, group[0]), *_row(told, group, amount), _moved(told, group, was))))
+    for (of, group), amount in zip(groups.items(), shown[:-1], strict=True):
+        was = spending_of.amount(before.get(of, ())) if told.comparable else None
+        rows.append(
+            TableRow(
+                cells=(name(told, group[0].item, group[0].member), *_row(told, group, amount), _moved(told, group, was))
+            )
+        )
     fixed = "Fixed costs, at least" if told.rateless else "Fixed costs"
     rows.append(TableRow(cells=(fixed, cents(shown[-1], told.costs.currency), "", "", "", "")))
     whole = "In total, at least" if told.least else "In total"
@@ -89,18 +93,20 @@ def _spent(told: Told) -> Table:
     )
 
 
-def _name(told: Told, of: Line | Spike) -> str:
-    title = told.costs.items[of.item].title
-    return f"{title}: {called(of.member)}" if of.member else title
+def name(told: Told, item: str, member: Member) -> str:
+    """An item, or a member of it, in words."""
+    title = told.costs.items[item].title
+    return f"{title}: {called(member)}" if member else title
 
 
 def _row(told: Told, group: Sequence[Line], amount: Decimal) -> tuple[str, str, str, str]:
     known = all(line.amount is not None for line in group)
+    cost, why = cents(amount, told.costs.currency), next((line.reason for line in group if line.amount is None), "")
     requests = spending_of.counted(line.requests for line in group)
     tokens = spending_of.counted(line.tokens for line in group)
     each = float(spending_of.amount(group)) / requests * _THOUSAND if requests and known else None
     return (
-        cents(amount, told.costs.currency) if known else group[0].reason or NO_DATA,
+        cost if known else f"at least {cost}: {why}",
         "" if requests is None else quantity(round(requests), "count"),
         "" if each is None else quantity(each, told.costs.currency),
         "" if tokens is None else quantity(round(tokens), "count"),
@@ -236,7 +242,7 @@ def spike(told: Told, found: Spike) -> str:
     """Why a day is a spike, in words."""
     rise = found.cost - found.before
     share = percent(float(found.rise / rise)) if rise > NOTHING else ""
-    who = _name(told, found)
+    who = name(told, found.item, found.member)
     return (
         f"{_money(found.before, told)} the day before, usually {_money(found.usual, told)} on that weekday; "
         f"{share} of the rise is {who}"

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from opsjobs.analysis import costs as spending_of
 from opsjobs.analysis.advice import Advice
-from opsjobs.analysis.costs import Spending, Spike
+from opsjobs.analysis.costs import Member, Spending, Spike
 from opsjobs.analysis.economics import Economics
 from opsjobs.analysis.hindsight import Came
 from opsjobs.analysis.invoices import Reconciled
@@ -39,6 +39,10 @@ class Told:
     rateless: bool
     """Whether there are fixed costs in a currency without a rate, which are in no total."""
     budget: Decimal | None
+    spent: Decimal
+    """In the calendar month up to the end of the week, as far as it is known."""
+    vanished: Sequence[tuple[str, Member, Decimal]]
+    """Items and members that nothing counts any more, with what they cost in the week before."""
     stale: Sequence[str]
     """Prices in use that nobody has looked at for long, in words."""
     gaps: tuple[Gap, ...]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from opsjobs.analysis.levers import Series
 from opsjobs.analysis.money import total
@@ -18,6 +20,8 @@ from opsjobs.system.cost import CostsSpec
 SOURCE = "Unused series"
 _ALL = 'count by (__name__) ({__name__=~".+"})'
 _WORD = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_PIECED = re.compile(r"[\w:](?:\$\{?\w|\[\[)|(?:\$\{\w+\}|\]\])[\w:]|\bmetrics\(")
+"""A name that a variable is a piece of, and a variable that lists names."""
 _PARTS = re.compile(r"_(?:bucket|sum|count|total|created|info)$")
 _OWN = re.compile(r"up|ALERTS|ALERTS_FOR_STATE|scrape_.*")
 """What Prometheus makes itself, and nobody can drop."""
@@ -34,7 +38,9 @@ class Read:
 
 def read(context: Context, costs: CostsSpec, week: Window) -> Read:
     """The series at the end of the week; nothing where none of the fixed costs is paid for series."""
-    paid = [each for each in context.expenses.fixed if each.series]
+    zone = ZoneInfo(context.system.zone)
+    last = (week.end.astimezone(zone) - timedelta(days=1)).date()
+    paid = [each for each in context.expenses.fixed if each.series and each.on(last)]
     if not paid:
         return Read()
     question = Question(query=_ALL, at=week.end)
@@ -87,11 +93,13 @@ def _counts(reply: Answer | SourceError) -> Mapping[str, int]:
 def _used(context: Context, counts: Mapping[str, int]) -> set[str]:
     """The metrics that somebody names: in the profile, in a rule, in anything of Grafana."""
     words: set[str] = set()
+    pieced = False
     for text in _texts(context):
         words.update(_WORD.findall(text))
-    if "__name__" in words:
+        pieced = pieced or bool(_PIECED.search(text))
+    if pieced or "__name__" in words:
         raise SourceError(
-            "a rule or a dashboard selects metrics by a pattern of their names",
+            "a rule or a dashboard selects metrics by a pattern of their names, or makes names of variables",
             advice="Which series it needs cannot be known: leave out `series` of the fixed cost.",
         )
     # A histogram is used when one of its parts is.

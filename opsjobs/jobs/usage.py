@@ -65,7 +65,7 @@ def read(context: Context, costs: CostsSpec, last: date) -> Read:
         evidence = _evidence(source.name, spec, month, Quality.ERROR, str(error))
         return Read(gaps=(gap, *earned.gaps), evidence=(evidence, *earned.evidence))
     try:
-        usage = found_in.usage(facts, context.user, target=costs.target, revenue=earned.revenue)
+        usage = found_in.usage(facts, context.user, context.alias, target=costs.target, revenue=earned.revenue)
     except LedgerError as error:
         # Without the key of their pseudonyms nobody can be named.
         gap = Gap(source=SOURCE, reason=error.message, advice=error.advice)

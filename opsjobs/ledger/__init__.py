@@ -140,11 +140,11 @@ class Ledger:
                 connection.execute(sa.delete(days).where(days.c.system == run.system, days.c.day == day))
                 connection.execute(sa.insert(days), values)
             _keep_numbers(connection, run, numbers)
-            advice.keep(connection, run.system, advised, realised)
             if day is not None:
                 _keep_forecasts(connection, run, forecasts)
-            if spent is not None:
+            if day is not None and spent is not None:
                 _keep_spent(connection, run, spent)
+                advice.keep(connection, run.system, day - timedelta(days=day.weekday()), advised, realised)
 
     def crash(self, system: str, job: str, host: str, at: datetime) -> int:
         """Mark the unfinished runs of a job on a host as crashed; only for the holder of the job's lock."""

@@ -31,16 +31,20 @@ def write(connection: Connection, system: str, found: Recommendation) -> None:
     connection.execute(sa.insert(_TABLE).values(_row(system, found)))
 
 
-def keep(connection: Connection, system: str, advised: Iterable[Recommendation], realised: Iterable[Realised]) -> None:
-    """What a report found. What somebody decided while it was made stays decided."""
+def keep(
+    connection: Connection, system: str, week: date, advised: Iterable[Recommendation], realised: Iterable[Realised]
+) -> None:
+    """What the report of a week found, in place of what an earlier one did.
+
+    What somebody decided while it was made stays decided.
+    """
     known = read(connection, system)
     for found in advised:
         now = known.get(found.id)
         if now is None or now.at == found.at:
             write(connection, system, found)
+    connection.execute(sa.delete(_SAVINGS).where(_SAVINGS.c.system == system, _SAVINGS.c.week == week))
     for each in realised:
-        same = sa.and_(_SAVINGS.c.system == system, _SAVINGS.c.id == each.id, _SAVINGS.c.week == each.week)
-        connection.execute(sa.delete(_SAVINGS).where(same))
         connection.execute(sa.insert(_SAVINGS).values(system=system, **asdict(each)))
 
 

@@ -251,6 +251,7 @@ recommendations = Table(
     Column("worth", Millionths, nullable=False),
     Column("first_seen", Date, nullable=False),
     Column("last_seen", Date, nullable=False),
+    Column("gone", Date),
     Column("decision", String(20), nullable=False),
     Column("at", Instant),
     Column("by", String(200), nullable=False),

@@ -66,6 +66,8 @@ class CostItemSpec(Declared):
     """Default: that of the costs."""
     by: tuple[str, ...] = ()
     """The labels by which it is told apart, such as provider and model."""
+    cheaper: dict[str, str] = Field(default_factory=dict)
+    """By model, as the label of the model has it: the one that could take its short and simple requests."""
     requests: Counter | None = None
     """A counter of requests with the same labels: what one costs, and why that changes."""
     failed: Counter | None = None
@@ -120,3 +122,10 @@ class CostsSpec(Declared):
     """As of the target: from where on it is critical, and a crisis."""
     replica: str = "prometheus_replica"
     """The label by which the same thing is seen twice: of a pair of Prometheus servers. Of each the largest counts."""
+
+    @model_validator(mode="after")
+    def _users_for_the_target(self) -> CostsSpec:
+        limits = [name for name in ("target", "critical", "crisis") if getattr(self, name) is not None]
+        if limits and self.active_users is None:
+            raise ValueError(f"{limits[0]} is of an active user: say active_users, too")
+        return self

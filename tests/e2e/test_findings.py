@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pytest
 
+from opsjobs.daybook import Daybook
 from opsjobs.ledger import Ledger
 from opsjobs.model import Outcome, Run
 from opsjobs.recommendation import Recommendation
@@ -42,7 +43,7 @@ CACHE = Recommendation(
     last_seen=MONDAY,
 )
 BATCH = replace(CACHE, id="batch-aaaaaa", title="Send in batches", saving=Decimal(40))
-OLD = replace(CACHE, id="tokens-bbbbbb", title="See why requests got longer", last_seen=date(2026, 11, 2))
+OLD = replace(CACHE, id="tokens-bbbbbb", title="See why requests got longer", last_seen=date(2026, 11, 2), gone=MONDAY)
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def folder(tmp_path):
     )
     ledger = Ledger.at(tmp_path / "state" / "ledger.db").open()
     ledger.start(RUN)
-    ledger.finish(RUN, advised=[CACHE, BATCH, OLD])
+    ledger.finish(RUN, MONDAY, advised=[CACHE, BATCH, OLD], spent=Daybook())
     ledger.close()
     return tmp_path
 
@@ -74,7 +75,7 @@ def known(folder, *words):
 
 def test_what_would_save_most_stands_first_and_what_is_found_no_longer_is_left_out(folder):
     said = findings(folder, "list").stdout
-    assert said.startswith("shop, 2026-W46\n  batch-aaaaaa  Send in batches\n")
+    assert said.startswith("shop\n  batch-aaaaaa  Send in batches\n")
     assert "saves €18.00 a month; effort medium, confidence high" in said
     assert "found in 2026-W44 to 2026-W46" in said
     assert OLD.id not in said and OLD.id in findings(folder, "list", "--all").stdout
@@ -94,6 +95,13 @@ def test_what_is_accepted_and_done_stays_in_sight_with_what_it_saved(folder):
     assert findings(folder, "done", CACHE.id).returncode == 0
     told = known(folder)[CACHE.id]
     assert (told["decision"], told["saving"], told["saved"]) == ("done", "18.000000", {})
+
+
+def test_a_decision_is_taken_back(folder):
+    findings(folder, "dismiss", BATCH.id, "--reason", "answers cannot wait")
+    assert findings(folder, "reopen", BATCH.id).stdout == f"{BATCH.id} is open again\n"
+    told = known(folder)[BATCH.id]
+    assert (told["decision"], told["reason"], told["until"]) == ("open", "", None)
 
 
 @pytest.mark.parametrize(

@@ -307,7 +307,6 @@ class TestOnTheCommandLine:
         fill([*RUNAWAY, *(row for who in HOSTILE.values() for row in on(MONTH, who, 1))])
         done = self.run(servers, tmp_path, users="named")
         assert done.returncode == 0, done.stderr
-        assert not (tmp_path / "state/pseudonyms.key").exists()
         files = self.files(tmp_path)
         html = files[".html"].read_text()
         assert "<script>alert" not in html and "ann&lt;script&gt;" in html
@@ -319,8 +318,13 @@ class TestOnTheCommandLine:
             if block["kind"] == "table" and block["columns"][0] == "User"
         ]
         told = {row["cells"][0] for row in users["rows"]}
-        assert {HOSTILE["ann"], HOSTILE["cmd"], "canary-first second"} <= told
+        assert {HOSTILE["ann"], HOSTILE["cmd"], "canary-first second"} <= {
+            each.rpartition(" (user-")[0] for each in told
+        }
         assert all(len(each) <= 256 for each in told)
+        # What is remembered is under a pseudonym.
+        ledger = b"".join(path.read_bytes() for path in (tmp_path / "state").glob("ledger.db*"))
+        assert b"limit a use that nobody planned" in ledger and b"canary" not in ledger
 
     def test_a_key_that_others_may_read_names_nobody(self, servers, fill, tmp_path):
         fill(RUNAWAY)

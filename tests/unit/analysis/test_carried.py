@@ -73,7 +73,11 @@ def read(days=WEEK, lost=(), amount="7", items=("llm", "maps")):
         (costs({"llm": {**ITEMS["llm"], "spent": "cost_eur_total"}}), "Europe/Rome", {"llm"}),
         (costs({"llm": {**ITEMS["llm"], "by": ["provider"]}}), "Europe/Rome", {"llm"}),
         (costs({"maps": {**ITEMS["maps"], "price": "0.005"}}), "Europe/Rome", {"maps"}),
-        (costs({"llm": {**ITEMS["llm"], "title": "Models", "about": "all"}}, target="2"), "Europe/Rome", set()),
+        (
+            costs({"llm": {**ITEMS["llm"], "title": "Models", "about": "all"}}, replica="prometheus_replica"),
+            "Europe/Rome",
+            set(),
+        ),
         (costs({"mails": {"title": "Mails", "spent": "mails_total"}}), "Europe/Rome", set()),
         (costs(traffic="http_total"), "Europe/Rome", {SYSTEM}),
         (costs(currency="USD"), "Europe/Rome", {"llm", "maps", SYSTEM}),

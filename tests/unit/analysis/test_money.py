@@ -33,7 +33,7 @@ def test_a_float_is_the_number_that_it_is_written_as():
     assert exact(0.1) + exact(0.2) == Decimal("0.3")
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf"), Decimal("NaN")])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), Decimal("NaN"), 1e23, Decimal("-1e30")])
 def test_what_is_no_number_is_no_amount(number):
     with pytest.raises(OpsjobsError):
         exact(number)

@@ -40,7 +40,7 @@ def facts(*users, nameless=(0, 0), **known):
 
 
 def ran_away(*users, target=None, **known):
-    found = usage.usage(facts(*users, **known), str.upper, target=target)
+    found = usage.usage(facts(*users, **known), str.upper, str.lower, target=target)
     return [user.name for user in found.runaways]
 
 
@@ -93,7 +93,7 @@ def test_a_history_of_a_few_days_makes_nobody_a_runaway():
 
 
 def test_without_a_history_nobody_is_compared():
-    found = usage.usage(facts(*crowd(50, before=0), ("ann", 50, 0)), str)
+    found = usage.usage(facts(*crowd(50, before=0), ("ann", 50, 0)), str, str)
     assert (found.runaways, found.compared) == ((), False)
 
 
@@ -120,7 +120,7 @@ def test_two_at_once_are_both_found():
 
 def test_shares_and_limits_are_told_as_they_were_read():
     beyond = Beyond(limit=Decimal(2), users=3, amount=Decimal(9), above=Decimal(3))
-    found = usage.usage(facts(("ann", 1, 0), ("bob", 3, 0), beyond=(beyond,)), str)
+    found = usage.usage(facts(("ann", 1, 0), ("bob", 3, 0), beyond=(beyond,)), str, str)
     assert [(each.name, each.share, each.week_share) for each in found.top] == [
         ("bob", Decimal("0.75"), Decimal("0.75")),
         ("ann", Decimal("0.25"), Decimal("0.25")),
@@ -130,14 +130,14 @@ def test_shares_and_limits_are_told_as_they_were_read():
 
 
 def test_nothing_used_is_no_usage():
-    assert usage.usage(NO_USAGE, str) is None
+    assert usage.usage(NO_USAGE, str, str) is None
     (gap,) = usage.gaps(NO_USAGE)
     assert "no usage" in gap.reason and gap.advice
 
 
 def test_what_rows_leave_open_is_said_and_makes_it_incomplete():
     known = facts(("ann", 1, 0))
-    assert usage.usage(known, str).complete and list(usage.gaps(known)) == []
+    assert usage.usage(known, str, str).complete and list(usage.gaps(known)) == []
     for change, words in (
         ({"without_amount": 1}, "1 row of 37 days has no amount"),
         ({"negative": 1200}, "1,200 rows of 37 days have an amount below zero"),
@@ -146,7 +146,7 @@ def test_what_rows_leave_open_is_said_and_makes_it_incomplete():
     ):
         (gap,) = usage.gaps(replace(known, **change))
         assert words in gap.reason
-        assert not usage.usage(replace(known, **change), str).complete
+        assert not usage.usage(replace(known, **change), str, str).complete
     (gap,) = usage.gaps(replace(known, week_rows=0))
     assert "not one row of the week" in gap.reason
 
@@ -158,7 +158,7 @@ def group(name, amount):
 def test_plans_are_told_with_what_is_left_of_their_revenue():
     plans = Groups(shown=(group("team", 30), group(None, 20), group("free", 10)))
     revenue = {"team": Decimal(120), "free": Decimal(0), "idle": Decimal(7), None: Decimal(10)}
-    found = usage.usage(facts(("ann", 1, 0), plans=plans), str, revenue=revenue)
+    found = usage.usage(facts(("ann", 1, 0), plans=plans), str, str, revenue=revenue)
     assert [(each.name, each.revenue, each.margin) for each in found.plans] == [
         ("team", 120, Decimal("0.75")),
         (None, 10, Decimal(-1)),
@@ -169,7 +169,7 @@ def test_plans_are_told_with_what_is_left_of_their_revenue():
 
 def test_a_plan_that_is_among_those_not_shown_is_not_said_to_cost_nothing():
     plans = Groups(shown=(group("team", 30),), more=3, more_amount=Decimal(9))
-    found = usage.usage(facts(("ann", 1, 0), plans=plans), str, revenue={"small": Decimal(7)})
+    found = usage.usage(facts(("ann", 1, 0), plans=plans), str, str, revenue={"small": Decimal(7)})
     assert [each.name for each in found.plans] == ["team"]
     assert (found.more_plans, found.more_plans_amount) == (3, 9)
 

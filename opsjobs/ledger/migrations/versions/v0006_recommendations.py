@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("worth", sa.BigInteger, nullable=False),
         sa.Column("first_seen", sa.Date, nullable=False),
         sa.Column("last_seen", sa.Date, nullable=False),
+        sa.Column("gone", sa.Date),
         sa.Column("decision", sa.String(20), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True)),
         sa.Column("by", sa.String(200), nullable=False),
