@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
-from opsjobs.analysis.money import MICRO, exact, written
+from opsjobs.analysis.money import MICRO, exact, total, written
 
 STALE = 180
 """Days after which somebody should see whether a price still holds."""
@@ -98,6 +98,15 @@ class Expenses:
     """How much of the system's currency one of another is."""
     prices: PriceTable = field(default_factory=PriceTable)
     invoices: Sequence[Invoice] = ()
+
+    def of(self, days: Iterable[date], own: str) -> Decimal:
+        """The fixed costs of some days, in the system's own currency, as far as there are rates."""
+        amounts = (self.converted(each.on(day), each.currency, own) for day in days for each in self.fixed)
+        return total(amount for amount in amounts if amount is not None)
+
+    def rateless(self, own: str) -> list[FixedCost]:
+        """The fixed costs that no rate makes comparable."""
+        return [each for each in self.fixed if self.converted(each.monthly, each.currency, own) is None]
 
     def converted(self, amount: Decimal, currency: str, own: str) -> Decimal | None:
         """An amount in the system's own currency; None where no rate is known."""

@@ -15,8 +15,13 @@
     costs.py      what the system costs, why that changed, where the month is going
     reckoning.py  what was found out of the money of a week, before it is said
     bill.py       what is asked for the money of each day, and the lines that come of it
-    reconciliation.py the same beside what was expected and what was billed, as parts of a report
-    ledgers.py    what was found out about money, as the parts of a report
+    prospects.py  what is asked beside the money for advice: requests by the hour, and how busy capacities are
+    series.py     which series nothing asks for, where series are paid for
+    usage.py      who the money is spent on: what the database is asked, and how it is told
+    accounts.py   what was found out about money, as the parts of a report
+    actions.py    what to do about it, and what came of what was done
+    concerns.py   what of it needs a person, and what is not known
+    reconciliation.py  the same beside what was expected and what was billed
 
     inspection.py what a live Prometheus has of what a profile declares; no job of its own
     panels.py     whether the panels that are rendered have an answer; no job either

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import date, timedelta
-from decimal import Decimal
+from dataclasses import dataclass, replace
+from datetime import date, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from opsjobs.analysis import carried, economics, hindsight, invoices, outlay
 from opsjobs.analysis import costs as spending_of
 from opsjobs.analysis.advice import advise, earlier
+from opsjobs.analysis.carried import Carried
 from opsjobs.analysis.costs import Spending
 from opsjobs.analysis.economics import MONTH, Economics
-from opsjobs.analysis.levers import Case, Series
-from opsjobs.analysis.money import NOTHING, exact, total
-from opsjobs.analysis.prices import FixedCost
-from opsjobs.analysis.usage import Usage
+from opsjobs.analysis.levers import Case
+from opsjobs.analysis.money import exact
+from opsjobs.daybook import StatedOutlay
 from opsjobs.errors import SourceError, UsageError
-from opsjobs.jobs import actions, ledgers, reconciliation, series, usage
+from opsjobs.jobs import accounts, actions, concerns, reconciliation, series, usage
 from opsjobs.jobs import bill as bills
 from opsjobs.jobs.context import Context, Result
 from opsjobs.jobs.prospects import HOUR, Prospects, prospects
 from opsjobs.jobs.reckoning import Told
 from opsjobs.jobs.weekly import slot
-from opsjobs.model import Evidence, Finding, Gap, Status, Window
+from opsjobs.model import Evidence, Gap, Status, Window
 from opsjobs.report.document import Fact, Report
 from opsjobs.sources import Question, ask_all
 from opsjobs.system.cost import CostsSpec
@@ -43,69 +42,61 @@ def run(context: Context) -> Result:
             f"the profile of {context.system.title} says nothing of costs",
             advice="Give it a section `costs`: docs/costs.md.",
         )
-    week = _week(context)
-    zone = ZoneInfo(context.system.zone)
-    days = [*bills.before(week[0], _HISTORY - _DAYS), *week]
-    rules = bills.Rules(costs, context.expenses)
-    known = carried.carried(context.spent, costs, context.system.zone)
-    asked_for = bills.Span(days=days, week=week, zone=zone)
-    bill = bills.bill(rules, context.metrics, asked_for, known, context.deadline)
-    numbers, asked = _economics(context, costs, bill.spending, week)
-    told = _told(context, costs, bill, numbers, week)
-    beside = prospects(rules, context.metrics, bill.spending, asked_for, context.deadline)
-    asked = [*asked, *beside.asked]
-    used = usage.read(context, costs, week[-1])
-    kept = series.read(context, costs, _window(week, zone))
-    read = hindsight.by_day(bill.spending, known)
-    told = replace(
-        told,
-        gaps=(
-            *told.gaps,
-            *bills.gaps(asked, costs),
-            *used.gaps,
-            *kept.gaps,
-            *beside.gaps,
-            *reconciliation.gaps(context.expenses, costs),
-        ),
-        usage=used.usage,
-        advice=advise(_case(told, beside, used.usage, kept.series), context.advised, zone),
-        saved=context.saved,
-        capacities=beside.capacities,
-        from_memory=bill.from_memory,
-        hindsight=hindsight.hindsight(
-            context.spent.outlays, read, lambda days: _fixed(context, costs, days), week[-1], costs.currency
-        ),
-        invoices=invoices.reconciled(context.expenses, costs.currency, bill.spending, known, week[-1]),
-    )
-    evidence = (
-        *_evidence(context, costs, [*bill.asked, *asked]),
-        *used.evidence,
-        *kept.evidence,
-        *bills.remembered(context.name, bill, zone),
-    )
-    stated = (
-        *hindsight.stated(week[-1], told.month, outlay.month(week[-1]), costs.currency),
-        *hindsight.stated(week[-1], told.next_month, _ahead(week), costs.currency),
-    )
+    week, zone = _week(context), ZoneInfo(context.system.zone)
+    span = bills.Span(days=[*bills.before(week[0], _HISTORY - _DAYS), *week], week=week, zone=zone)
+    read = _ask(context, costs, span)
+    told = _told(context, costs, span, read)
     return Result(
-        report=_report(context, told, _window(week, zone), evidence),
+        report=_report(context, told, _window(week, zone), tuple(_all_evidence(context, costs, zone, read))),
         advised=tuple(told.advice.known),
         realised=tuple(told.advice.realised),
-        spent=replace(bill.to_keep, outlays=stated),
+        spent=replace(read.bill.to_keep, outlays=tuple(_stated(told))),
     )
 
 
-def _case(told: Told, beside: Prospects, used: Usage | None, kept: Series | None) -> Case:
-    return Case(
-        costs=told.costs,
-        spending=told.spending,
-        week=told.week,
-        earlier=earlier(told.spending, told.week),
-        alone=beside.alone,
-        capacities=beside.capacities,
-        usage=used,
-        series=kept,
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Read:
+    """Everything that was asked, and what is remembered."""
+
+    known: Carried
+    bill: bills.Bill
+    economics: Economics
+    prospects: Prospects
+    usage: usage.Read
+    series: series.Read
+    asked: Sequence[tuple[bills.Asked, bills.Reply]]
+    """Beside the bill."""
+
+
+def _ask(context: Context, costs: CostsSpec, span: bills.Span) -> _Read:
+    rules = bills.Rules(costs, context.expenses)
+    known = carried.carried(context.spent, costs, context.system.zone)
+    bill = bills.bill(rules, context.metrics, span, known, context.deadline)
+    numbers, asked = _economics(context, costs, bill.spending, span.week)
+    beside = prospects(rules, context.metrics, bill.spending, span, context.deadline)
+    return _Read(
+        known=known,
+        bill=bill,
+        economics=numbers,
+        prospects=beside,
+        usage=usage.read(context, costs, span.week[-1]),
+        series=series.read(context, costs, _window(span.week, span.zone)),
+        asked=[*asked, *beside.asked],
     )
+
+
+def _all_evidence(context: Context, costs: CostsSpec, zone: tzinfo, read: _Read) -> Iterator[Evidence]:
+    yield from _evidence(context, costs, [*read.bill.asked, *read.asked])
+    yield from read.usage.evidence
+    yield from read.series.evidence
+    yield from bills.remembered(context.name, read.bill, zone)
+
+
+def _stated(told: Told) -> Iterator[StatedOutlay]:
+    """What is expected, to be held against what comes."""
+    last, currency = told.week[-1], told.costs.currency
+    yield from hindsight.stated(last, told.month, outlay.month(last), currency)
+    yield from hindsight.stated(last, told.next_month, _ahead(told.week), currency)
 
 
 def span(day: date) -> tuple[date, date]:
@@ -125,70 +116,85 @@ def _week(context: Context) -> list[date]:
     return week
 
 
-def _window(days: Sequence[date], zone: ZoneInfo) -> Window:
+def _window(days: Sequence[date], zone: tzinfo) -> Window:
     return Window(start=Window.day(days[0], zone).start, end=Window.day(days[-1], zone).end)
 
 
-def _told(context: Context, costs: CostsSpec, bill: bills.Bill, numbers: Economics, week: list[date]) -> Told:
-    spending, expenses = bill.spending, context.expenses
-    after = week[-1] + timedelta(days=1)
-    fixed_gaps = [
-        Gap(
-            source=each.name,
-            reason=f"no rate from {each.currency} to {costs.currency}",
-            advice="Give it in costs.rates.",
-        )
-        for each in _rateless(context, costs)
-    ]
+def _told(context: Context, costs: CostsSpec, span: bills.Span, read: _Read) -> Told:
+    """Everything that is found out, before it is said."""
+    expenses, spending, week = context.expenses, read.bill.spending, span.week
+    last, before = week[-1], bills.before(week[0], _DAYS)
     history = {day: float(cost) for day, cost in spending.by_day().items()}
     budget = None if expenses.budget is None else float(expenses.budget)
-    month, ahead = outlay.month(week[-1]), _ahead(week)
-    fixed = {day: float(_fixed(context, costs, [day])) for day in (*month, *ahead)}
-    gone = [day for day in month if day <= week[-1]]
+    month, ahead, after = outlay.month(last), _ahead(week), last + timedelta(days=1)
+    fixed = {day: float(expenses.of([day], costs.currency)) for day in (*month, *ahead)}
+    gone = [day for day in month if day <= last]
+    vanished = () if spending.missing(week) else spending_of.vanished(spending, before, read.bill.members)
     return Told(
         costs=costs,
-        zone=ZoneInfo(context.system.zone),
+        zone=span.zone,
         spending=spending,
         week=week,
-        before=bills.before(week[0], _DAYS),
-        economics=numbers,
+        before=before,
+        economics=read.economics,
         month=outlay.outlay(history, month, after, budget, fixed),
         next_month=outlay.outlay(history, ahead, after, fixed=fixed),
         spikes=spending_of.spikes(spending, week),
-        fixed=_fixed(context, costs, week),
-        rateless=bool(fixed_gaps),
+        fixed=expenses.of(week, costs.currency),
+        rateless=bool(expenses.rateless(costs.currency)),
         budget=expenses.budget,
-        spent=spending_of.amount(spending.of(gone)) + _fixed(context, costs, gone),
-        vanished=()
-        if spending.missing(week)
-        else spending_of.vanished(spending, bills.before(week[0], _DAYS), bill.members),
+        spent=spending_of.amount(spending.of(gone)) + expenses.of(gone, costs.currency),
+        vanished=vanished,
         stale=[
             f"{price.model}: last looked up on {price.checked:%-d %B %Y}"
-            for price in expenses.prices.stale(bill.models, week[-1])
+            for price in expenses.prices.stale(read.bill.models, last)
         ],
-        gaps=(*spending.gaps, *fixed_gaps),
+        gaps=tuple(_gaps(context, costs, read)),
+        advice=advise(_case(costs, span, read), context.advised, span.zone),
+        saved=context.saved,
+        capacities=read.prospects.capacities,
+        usage=read.usage.usage,
+        from_memory=read.bill.from_memory,
+        hindsight=hindsight.hindsight(
+            context.spent.outlays,
+            hindsight.by_day(spending, read.known),
+            lambda days: expenses.of(days, costs.currency),
+            last,
+            costs.currency,
+        ),
+        invoices=invoices.reconciled(expenses, costs.currency, spending, read.known, last),
+    )
+
+
+def _gaps(context: Context, costs: CostsSpec, read: _Read) -> Iterator[Gap]:
+    yield from read.bill.spending.gaps
+    for each in context.expenses.rateless(costs.currency):
+        reason = f"no rate from {each.currency} to {costs.currency}"
+        yield Gap(source=each.name, reason=reason, advice="Give it in costs.rates.")
+    yield from bills.gaps(read.asked, costs)
+    yield from read.usage.gaps
+    yield from read.series.gaps
+    yield from read.prospects.gaps
+    yield from reconciliation.gaps(context.expenses, costs)
+
+
+def _case(costs: CostsSpec, span: bills.Span, read: _Read) -> Case:
+    spending = read.bill.spending
+    return Case(
+        costs=costs,
+        spending=spending,
+        week=span.week,
+        earlier=earlier(spending, span.week),
+        alone=read.prospects.alone,
+        capacities=read.prospects.capacities,
+        usage=read.usage.usage,
+        series=read.series.series,
     )
 
 
 def _ahead(week: Sequence[date]) -> list[date]:
     """The days after the week for which something is expected."""
     return [week[-1] + timedelta(days=number) for number in range(1, MONTH + 1)]
-
-
-def _rateless(context: Context, costs: CostsSpec) -> list[FixedCost]:
-    """The fixed costs that no rate makes comparable."""
-    expenses = context.expenses
-    return [each for each in expenses.fixed if expenses.converted(each.monthly, each.currency, costs.currency) is None]
-
-
-def _fixed(context: Context, costs: CostsSpec, days: Sequence[date]) -> Decimal:
-    """The fixed costs of some days."""
-    expenses = context.expenses
-    return total(
-        expenses.converted(each.on(day), each.currency, costs.currency) or NOTHING
-        for each in expenses.fixed
-        for day in days
-    )
 
 
 def _economics(
@@ -201,10 +207,10 @@ def _economics(
     questions = {name: Question(query=query, at=at) for name, query in queries.items()}
     replies = dict(zip(queries, ask_all(context.metrics, list(questions.values()), context.deadline), strict=True))
     values = {name: bills.one(reply) for name, reply in replies.items()}
-    revenue = values.get("revenue")
+    revenue, expenses = values.get("revenue"), context.expenses
     found = Economics(
         read=None if spending.missing(days) else spending_of.amount(spending.of(days)),
-        fixed=None if _rateless(context, costs) else _fixed(context, costs, days),
+        fixed=None if expenses.rateless(costs.currency) else expenses.of(days, costs.currency),
         active_users=values.get("active_users"),
         paying_users=values.get("paying_users"),
         revenue=None if revenue is None else exact(revenue),
@@ -214,8 +220,8 @@ def _economics(
 
 
 def _report(context: Context, told: Told, window: Window, evidence: tuple[Evidence, ...]) -> Report:
-    findings = tuple(sorted(_findings(context, told), key=lambda finding: -finding.status.rank))
-    gaps = (*told.gaps, *_missing(told))
+    findings = tuple(sorted(concerns.findings(context, told), key=lambda finding: -finding.status.rank))
+    gaps = (*told.gaps, *concerns.gaps(told))
     return Report(
         job="costs",
         system=context.name,
@@ -228,13 +234,13 @@ def _report(context: Context, told: Told, window: Window, evidence: tuple[Eviden
         status=Status.worst([Status.UNKNOWN if gaps else Status.OK, *(finding.status for finding in findings)]),
         complete=not gaps,
         verdict=_verdict(told),
-        calm=f"the week cost {quantity(float(told.read + told.fixed), told.costs.currency)}, {ledgers.moved(told)}",
+        calm=f"the week cost {quantity(float(told.read + told.fixed), told.costs.currency)}, {accounts.moved(told)}",
         tally=tuple(_tally(told)),
         findings=findings,
-        sections=(*actions.first(told), *ledgers.sections(told), *actions.later(told)),
+        sections=(*actions.first(told), *accounts.sections(told), *actions.later(told)),
         gaps=gaps,
         evidence=evidence,
-        lines=tuple(ledgers.lines(told)),
+        lines=tuple(accounts.lines(told)),
     )
 
 
@@ -251,7 +257,7 @@ def _verdict(told: Told) -> str:
         ratio = told.change / before
         way = "more" if ratio > 0 else "less"
         said += f", {percent(float(abs(ratio)))} {way} than the week before" if ratio else ", as the week before"
-        cause = ledgers.driver(told)
+        cause = accounts.driver(told)
         said += f" ({cause})" if cause else ""
     each = told.economics.each_active
     if each is not None:
@@ -269,108 +275,9 @@ def _tally(told: Told) -> Iterator[Fact]:
         said = nobody if each is None else quantity(float(each), currency)
         yield Fact(name=f"An active user a month{target}", value=said, status=status)
     yield Fact(name="The week in total", value=f"{told.least}{quantity(float(told.read + told.fixed), currency)}")
-    yield Fact(name="Since the week before", value=ledgers.moved(told, share=False))
-    yield Fact(name="Forecast for the month", value=ledgers.forecast_in_short(told), status=_month_status(told))
+    yield Fact(name="Since the week before", value=accounts.moved(told, share=False))
+    yield Fact(name="Forecast for the month", value=accounts.forecast_in_short(told), status=concerns.of_month(told))
     yield actions.fact(told)
-
-
-def _month_status(told: Told) -> Status | None:
-    if told.budget is not None and told.spent > told.budget:
-        return Status.CRITICAL
-    if told.month is None or told.budget is None:
-        return None
-    if told.month.low > told.budget:
-        return Status.CRITICAL
-    return Status.WARNING if told.month.expected > told.budget else Status.OK
-
-
-def _findings(context: Context, told: Told) -> Iterator[Finding]:
-    owners = context.owners
-    team, runbook = owners.team(told.costs.team), owners.runbook(told.costs.runbook)
-    for finding in _found(told):
-        yield replace(finding, team=team, runbook=runbook)
-
-
-def _found(told: Told) -> Iterator[Finding]:
-    costs = told.costs
-    each = told.economics.each_active
-    status, limit = economics.judged(each, costs)
-    if each is not None and limit:
-        above = quantity(float(getattr(costs, limit)), costs.currency)
-        yield Finding(
-            subject="costs:user",
-            status=status,
-            title=f"Cost for each active user: {quantity(float(each), costs.currency)}, above {above} ({limit})",
-            detail=f"over the last {MONTH} days",
-        )
-    if told.budget is not None and told.spent > told.budget:
-        yield Finding(
-            subject="costs:budget",
-            status=Status.CRITICAL,
-            title=f"The month has cost more than its budget of {quantity(float(told.budget), costs.currency)}",
-            detail=f"at least {quantity(float(told.spent), costs.currency)} up to {told.week[-1]:%-d %B}",
-        )
-    elif told.month and told.budget is not None and told.month.expected > told.budget:
-        crossed = f"; used up on {told.month.crossed:%-d %B}" if told.month.crossed else ""
-        yield Finding(
-            subject="costs:budget",
-            status=_month_status(told) or Status.WARNING,
-            title=f"The month will cost more than its budget of {quantity(float(told.budget), costs.currency)}",
-            detail=f"{ledgers.forecast(told)}{crossed}",
-        )
-    for spike in told.spikes:
-        yield Finding(
-            subject=f"costs:spike:{spike.day}",
-            status=Status.WARNING,
-            title=f"{spike.day:%A} cost {quantity(float(spike.cost), costs.currency)}",
-            detail=ledgers.spike(told, spike),
-        )
-    yield from usage.findings(told)
-    yield from reconciliation.findings(told)
-    for item, member, amount in told.vanished:
-        yield Finding(
-            subject=f"costs:vanished:{item}:{spending_of.called(member)}",
-            status=Status.UNKNOWN,
-            title=f"Nothing counts {ledgers.name(told, item, member)} any more",
-            detail=f"{quantity(float(amount), costs.currency)} in the week before, and nobody knows how much in this",
-            advice="See whether what exposes the counter still does; if it is used no more, this is told only once.",
-        )
-    for reason, what in spending_of.unpriced(told.spending.of(told.week)).items():
-        yield Finding(
-            subject=f"costs:unpriced:{reason}",
-            status=Status.UNKNOWN,
-            title=f"Costs are not known: {reason}",
-            detail=f"{what} of the week are in no total",
-            advice=(
-                "Add the price to a table of your own (costs.prices), the rate to costs.rates, or the member to the "
-                "counter of money, with 0 where it is free."
-            ),
-        )
-    for price in told.stale:
-        yield Finding(
-            subject=f"costs:stale:{price}",
-            status=Status.WARNING,
-            title="A price may be out of date",
-            detail=price,
-            advice="See whether it still holds, and write the day into the table of prices.",
-        )
-
-
-def _missing(told: Told) -> Iterator[Gap]:
-    """The days of the week that are not known in full."""
-    days = [day for day in told.week if _share(told, day) < spending_of.WHOLE]
-    if days:
-        named = ", ".join(f"{day:%A} ({percent(_share(told, day))} seen)" for day in days)
-        reason = f"not known in full: {named}. The total is at least what was seen; nothing is compared."
-        yield Gap(source="Days", reason=reason)
-    if told.costs.active_users and told.economics.each_active is None and told.economics.active_users != 0:
-        earlier = "a day of the last 30 is not known in full"
-        reason = earlier if told.economics.read is None else "it is not known how many users were active"
-        yield Gap(source="Cost for each active user", reason=reason)
-
-
-def _share(told: Told, day: date) -> float:
-    return min(share for (_, on), share in told.spending.seen.items() if on == day)
 
 
 def _method(asked: bills.Asked) -> str:

@@ -6,10 +6,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from opsjobs import system
+from opsjobs import expenses, system
+from opsjobs.analysis.prices import Expenses, Price, PriceTable
 from opsjobs.demo.stage import Stage
 from opsjobs.http import Deadline
-from opsjobs.jobs import Context, daily
+from opsjobs.jobs import Context, costs, daily
 from opsjobs.jobs.panels import ask_panels
 from opsjobs.model import Quality, Status
 from opsjobs.report import render
@@ -20,6 +21,7 @@ from tests.e2e.looks import looks
 from tests.unit.report.test_render import BrokenPrinter
 
 NAMES = [name for name in system.shipped() if name != "pratikoai"]  # which has tests of its own
+PRICES = Expenses(prices=PriceTable(tuple(Price(**dict(each)) for each in expenses.shipped().prices)))
 pytestmark = pytest.mark.xdist_group("systems")
 
 
@@ -29,7 +31,9 @@ def name(request):
 
 
 def lived(name, scenario, binaries):
-    """The report of yesterday, what was planted in it, what panels show now, and what health checks saw."""
+    """The report of yesterday, what was planted in it, what panels show now, what health checks saw, and last week's
+    costs.
+    """
     with Stage(name, scenario, now=datetime.now(UTC), binaries=binaries) as stage:
         profile = system.read(name, Path())
         day = datetime.now(ZoneInfo(profile.zone)).date() - timedelta(days=1)
@@ -38,7 +42,11 @@ def lived(name, scenario, binaries):
             plan = Plan(name=name, system=profile, grafana="http://localhost:3000", runbooks=profile.runbooks)
             shown = ask_panels(plan, metrics, work["now"], Deadline(120))
             seen = looks(profile, metrics)
-            return daily.run(Context(**work, deadline=Deadline(120))), stage.scenario, shown, seen
+            report = daily.run(Context(**work, deadline=Deadline(120)))
+            # A week ago is in the last week that is over.
+            before = work | {"day": day - timedelta(days=6)}
+            spent = costs.run(Context(**before, expenses=PRICES, deadline=Deadline(120))).report
+            return report, stage.scenario, shown, seen, spent
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +71,15 @@ def troubled(in_trouble):
 
 def test_on_a_quiet_day_health_checks_are_silent(alive):
     assert alive[3].told == set()
+
+
+def test_a_quiet_week_costs_something_and_asks_nothing_of_anybody(alive):
+    spent = alive[4]
+    assert [(each.subject, each.detail) for each in spent.findings] == []
+    assert [(each.source, each.reason) for each in spent.gaps] == []
+    assert (spent.status, spent.complete) == (Status.OK, True) and spent.verdict.startswith("The week cost ")
+    (advice,) = [section for section in spent.sections if section.id == "advice"]
+    assert advice.note.startswith("Nothing is advised: no lever")
 
 
 def test_what_was_planted_is_seen_by_health_checks_and_told_once(in_trouble):
