@@ -71,6 +71,8 @@ def _page(report: Report, drawn: list[Chart], zone: tzinfo, where: str) -> str:
     """The page, with fewer rows until it is small enough; the worst rows are the last to go."""
     import css_inline  # noqa: PLC0415 - only letters need it
 
+    # What to do, and what stands first of what was found out.
+    tables = [next(each, None) for each in (_tables(report, first=True), _tables(report, first=False))]
     rows = sorted(_rows(report), key=lambda row: -row.status.rank)
     template = environment().get_template("mail.html")
     most = max(len(rows), len(report.findings))
@@ -81,7 +83,7 @@ def _page(report: Report, drawn: list[Chart], zone: tzinfo, where: str) -> str:
             charts=drawn,
             days=list(_days(report)),
             changes=list(_changes(report))[:_CHANGES],
-            table=next(_tables(report), None),
+            tables=tables,
             findings=report.findings[: max(most, 1)],
             rows=rows[:most],
             hidden=max(0, len(rows) - most),
@@ -115,10 +117,10 @@ def _changes(report: Report) -> Iterator[ChangeRow]:
                 yield from block.rows
 
 
-def _tables(report: Report) -> Iterator[tuple[str, Table]]:
+def _tables(report: Report, *, first: bool) -> Iterator[tuple[str, Table]]:
     """Tables of words, each with the title of its section, cut to what a phone shows."""
     for section in report.sections:
-        for block in section.blocks:
+        for block in section.blocks if section.first is first else ():
             if isinstance(block, Table):
                 whole = [row for row in block.rows if row.whole]
                 rows = (*block.rows[:_TABLE_ROWS], *(row for row in whole if row not in block.rows[:_TABLE_ROWS]))

@@ -8,7 +8,7 @@ import pytest
 
 from opsjobs.model import Status
 from opsjobs.report import mail, render
-from opsjobs.report.document import ChangeRow, Changes, IndicatorTable, Section
+from opsjobs.report.document import ChangeRow, Changes, IndicatorTable, Section, Table, TableRow
 from tests.unit.report import samples
 
 
@@ -132,3 +132,16 @@ def test_hostile_texts_stay_texts():
 
 def test_the_same_report_makes_the_same_letter(troubled):
     assert written(samples.troubled()) == troubled
+
+
+def test_what_to_do_stands_before_what_needs_a_person_and_what_it_cost_behind_it():
+    def words(name, column):
+        return Table(columns=(column, "Cost", "Moved"), rows=(TableRow(cells=(f"<{name}>", "€7.00", "+€1.00")),))
+
+    sections = (
+        Section(id="actions", title="What to do", blocks=(words("do", "Action"),), first=True),
+        Section(id="spent", title="What it cost", blocks=(words("paid", "What"), words("not shown", "Other"))),
+    )
+    page = written(dataclasses.replace(samples.quiet(), sections=sections)).html
+    places = [page.index(text) for text in ("&lt;do&gt;", "What needs a person", "&lt;paid&gt;")]
+    assert places == sorted(places) and "not shown" not in page
