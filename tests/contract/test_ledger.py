@@ -41,6 +41,18 @@ from opsjobs.model import (
 STARTED = datetime(2026, 11, 19, 8, 0, tzinfo=UTC)
 RUN = Run(id="r1", system="shop", job="daily", slot="2026-11-18", started_at=STARTED, host="a", pid=1)
 
+DUE = Delivery(
+    id="x",
+    run_id="r1",
+    system="shop",
+    job="daily",
+    slot="x",
+    channel="email",
+    recipient="a@example.com",
+    created_at=STARTED,
+    due_at=STARTED,
+)
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request, tmp_path):
@@ -120,17 +132,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id_and_wildcards_are_letters(led
 
 
 def test_a_delivery_is_due_until_it_is_sent_and_then_is_not(ledger):
-    delivery = Delivery(
-        id="shop.daily.x",
-        run_id="r1",
-        system="shop",
-        job="daily",
-        slot="x",
-        channel="email",
-        recipient="a@example.com",
-        created_at=STARTED,
-        due_at=STARTED + timedelta(minutes=1),
-    )
+    delivery = replace(DUE, id="shop.daily.x", due_at=STARTED + timedelta(minutes=1))
     forms = {Form.FULL: b"\x00full", Form.LIGHT: b"light"}
     assert not ledger.holds(delivery.id)
     ledger.post(Message(delivery=delivery, forms=forms))
@@ -148,17 +150,7 @@ def test_a_delivery_is_due_until_it_is_sent_and_then_is_not(ledger):
 
 
 def test_whoever_refused_a_message_is_known_and_not_whoever_heard_of_it_instead(ledger):
-    delivery = Delivery(
-        id="x",
-        run_id="r1",
-        system="shop",
-        job="health",
-        slot="x",
-        channel="pagerduty",
-        recipient="pagerduty",
-        created_at=STARTED,
-        due_at=STARTED,
-    )
+    delivery = replace(DUE, job="health", channel="pagerduty", recipient="pagerduty")
     other = replace(delivery, id="x.instead", channel="slack", recipient="#ops\0")
     for each in (delivery, other):
         ledger.post(Message(delivery=each, forms={Form.FULL: b"x"}))
@@ -171,17 +163,7 @@ def test_whoever_refused_a_message_is_known_and_not_whoever_heard_of_it_instead(
 
 
 def test_what_goes_another_way_is_written_with_what_it_stands_for(ledger):
-    delivery = Delivery(
-        id="x",
-        run_id="r1",
-        system="shop",
-        job="daily",
-        slot="x",
-        channel="email",
-        recipient="a@example.com",
-        created_at=STARTED,
-        due_at=STARTED,
-    )
+    delivery = DUE
     ledger.post(Message(delivery=delivery, forms={Form.FULL: b"mail", Form.INSTEAD: b"words"}))
     other = replace(delivery, id="x.instead", channel="slack", recipient="#ops")
     ledger.mark(replace(delivery, state=DeliveryState.FAILED), Message(delivery=other, forms={Form.FULL: b"words"}))
@@ -191,17 +173,7 @@ def test_what_goes_another_way_is_written_with_what_it_stands_for(ledger):
 
 
 def test_a_delivery_is_written_down_once(ledger):
-    delivery = Delivery(
-        id="x",
-        run_id="r",
-        system="s",
-        job="j",
-        slot="t",
-        channel="email",
-        recipient="a@b",
-        created_at=STARTED,
-        due_at=STARTED,
-    )
+    delivery = replace(DUE, run_id="r", system="s", job="j", slot="t", recipient="a@b")
     message = Message(delivery=delivery, forms={Form.FULL: b"x"})
     ledger.post(message)
     with pytest.raises(LedgerError):
@@ -422,17 +394,7 @@ def test_the_states_of_checks_are_those_of_the_last_look(ledger):
 
 def test_states_and_what_is_told_of_them_are_written_together_or_not_at_all(ledger):
     state = CheckState(check="x", status=Status.WARNING, since=STARTED, looks=1)
-    delivery = Delivery(
-        id="x",
-        run_id="r1",
-        system="shop",
-        job="health",
-        slot="x",
-        channel="email",
-        recipient="a@example.com",
-        created_at=STARTED,
-        due_at=STARTED,
-    )
+    delivery = replace(DUE, job="health")
     message = Message(delivery=delivery, forms={Form.FULL: b"x"})
     with pytest.raises(LedgerError):
         ledger.settle(RUN, [state], [message, message])
