@@ -117,18 +117,6 @@ class TestATroubledDay:
                 expected = found["prometheus"][name]
                 assert found[store][name] == pytest.approx(expected, abs=tolerance + 1e-9), (name, store)
 
-    def test_what_users_cost_by_sql_is_what_the_counters_say(self, troubled, tmp_path):
-        report = made(troubled, tmp_path, "costs")
-        (section,) = [each for each in report["sections"] if each["id"] == "usage"]
-        month, top, plans = section["blocks"]
-        rows = {row["cells"][0]: row["cells"][1:] for row in month["rows"]}
-        assert rows["What they cost"][1].startswith("the counters say €2,")
-        assert rows["What they cost"][1].endswith(", too"), "within what a counter's days are off at their edges"
-        assert len(top["rows"]) == 12
-        margins = {row["cells"][0]: row["cells"][-1] for row in plans["rows"]}
-        assert {"company", "starter", "team"} < set(margins) and margins["team"].endswith(" %")
-        assert not [each for each in subjects(report) if each.startswith(("costs:runaway", "costs:plan"))]
-
 
 def test_on_a_quiet_day_nothing_is_found_in_the_databases_either(binaries, tmp_path):
     with lives("quiet", binaries) as stage:
@@ -136,6 +124,20 @@ def test_on_a_quiet_day_nothing_is_found_in_the_databases_either(binaries, tmp_p
         for store in ("prometheus", "postgresql", "redis"):
             report = reported(stage, tmp_path, store=store)
             assert (subjects(report), report["status"], report["complete"]) == (set(), "OK", True), store
+        # Of whole weeks, so that what was planted yesterday would be in them on Mondays only.
+        sql_and_counters_agree(made(stage, tmp_path, "costs"))
+
+
+def sql_and_counters_agree(report):
+    (section,) = [each for each in report["sections"] if each["id"] == "usage"]
+    month, top, plans = section["blocks"]
+    rows = {row["cells"][0]: row["cells"][1:] for row in month["rows"]}
+    assert rows["What they cost"][1].startswith("the counters say €2,")
+    assert rows["What they cost"][1].endswith(", too"), "within what a counter's days are off at their edges"
+    assert len(top["rows"]) == 12
+    margins = {row["cells"][0]: row["cells"][-1] for row in plans["rows"]}
+    assert {"company", "starter", "team"} < set(margins) and margins["team"].endswith(" %")
+    assert (subjects(report), report["status"], report["complete"]) == (set(), "OK", True)
 
 
 def test_other_states_are_found_too(binaries, tmp_path):
