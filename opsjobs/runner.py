@@ -82,7 +82,12 @@ def execute(job: str, context: Context, desk: Desk, slot: str = "") -> Finished:
         context = replace(context, runs=known, undelivered=desk.ledger.undelivered(context.name))
         if job == "costs":
             first, last = costs.span(context.day)
-            context = replace(context, spent=desk.ledger.spent(context.name, first, last))
+            context = replace(
+                context,
+                spent=desk.ledger.spent(context.name, first, last),
+                advised=desk.ledger.advised(context.name),
+                saved=desk.ledger.saved(context.name),
+            )
         finished = _work(job, context, desk, run)
     _ended(desk, finished.run, finished.deliveries)
     return finished

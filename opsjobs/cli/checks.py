@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from opsjobs.log import Redactor
     from opsjobs.model import Acknowledgement, CheckState
 
+_LONGEST = 30
+"""Days for which one can know of something."""
 _LENGTH = re.compile(r"[1-9]\d{0,4}[mhd]")
 _SYSTEM = click.option("--system", "name", metavar="NAME", help="Needed where the configuration has several systems.")
 _ADVICE = "`opsjobs checks list` shows what is bad, by its name."
@@ -137,7 +139,7 @@ def ack(redactor: Redactor, *, check: str, length: str, reason: str, name: str |
 
     here = setting(file, redactor)
     chosen = one_of(here, name, "a check")
-    moment, until = now(), now() + _length(length)
+    moment, until = now(), now() + time_of(length, _LONGEST)
     if not reason.strip():
         raise UsageError("the reason is empty", advice="Say what the others should know.")
     with here.ledger() as ledger:
@@ -184,12 +186,13 @@ def one_of(here: Setting, name: str | None, what: str) -> str:
     return name
 
 
-def _length(text: str) -> timedelta:
+def time_of(text: str, days: int) -> timedelta:
+    """A length of time, so many days at most. Raises `UsageError`."""
     from opsjobs.vocabulary import seconds  # noqa: PLC0415 - slow to import
 
     length = timedelta(seconds=seconds(text)) if _LENGTH.fullmatch(text) else timedelta(0)
-    if not timedelta(0) < length <= timedelta(days=30):
-        raise UsageError(f"'{text}' is no time to know of something for", advice="Write 30m, 8h or 3d; 30d at most.")
+    if not timedelta(0) < length <= timedelta(days=days):
+        raise UsageError(f"'{text}' is no length of time", advice=f"Write 30m, 8h or 3d; {days}d at most.")
     return length
 
 

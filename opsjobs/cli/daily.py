@@ -167,8 +167,6 @@ def report_on(
             places=places(here, name),
             expenses=_expenses(here, name),
             memory=memory(desk.ledger, name, day),
-            advised=desk.ledger.advised(name),
-            saved=desk.ledger.saved(name),
             user=_named(users) if here.config.systems[name].costs.users == "named" else users,
             alias=users,
         )
@@ -283,6 +281,6 @@ def _actions(report: Report) -> Iterator[tuple[str, ...]]:
     from opsjobs.report.document import Table  # noqa: PLC0415 - slow to import
 
     for section in report.sections:
-        for block in section.blocks if section.first else ():
+        for block in section.blocks if section.id == "actions" else ():
             if isinstance(block, Table):
                 yield from (row.cells for row in block.rows if not row.whole)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from opsjobs.cli.checks import one_of, somebody
+from opsjobs.cli.checks import one_of, somebody, time_of
 from opsjobs.cli.setting import Setting, configured, now, setting
 from opsjobs.errors import UsageError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _SYSTEM = click.option("--system", "name", metavar="NAME", help="Needed where the configuration has several systems.")
 _LONGEST = 3660
-"""Days; ten years."""
+"""Days for which something can be dismissed, where it is not for ever: ten years."""
 _REASON = "What the others should know."
 _ADVICE = "`opsjobs findings list --all` shows them by their names."
 
@@ -133,7 +133,7 @@ def accept(redactor: Redactor, *, finding: str, reason: str, name: str | None, f
 @findings.command(epilog="Example: opsjobs findings dismiss cache-3f9a2c --for 90d --reason 'answers must be fresh'")
 @click.argument("finding")
 @click.option("--reason", required=True, help=_REASON)
-@click.option("--for", "length", metavar="DAYS", help="How long, such as 90d. Default: for ever.")
+@click.option("--for", "length", metavar="TIME", help="How long, such as 90d. Default: for ever.")
 @_SYSTEM
 @configured
 @click.pass_obj
@@ -146,8 +146,8 @@ def dismiss(
     if not reason.strip():
         raise UsageError("the reason is empty", advice="Say why it will not be done.")
     here = setting(file, redactor)
-    today = now().astimezone(ZoneInfo(here.profile(one_of(here, name, "a finding")).zone)).date()
-    until = None if length is None else today + timedelta(days=_days(length))
+    zone = ZoneInfo(here.profile(one_of(here, name, "a finding")).zone)
+    until = None if length is None else (now() + time_of(length, _LONGEST)).astimezone(zone).date()
     decided = _decide(here, name, finding, decision=Decision.DISMISSED, reason=reason, until=until)
     click.echo(f"{decided.id} is not advised {f'until {decided.until:%-d %B %Y}' if decided.until else 'any more'}")
 
@@ -193,10 +193,3 @@ def _decide(here: Setting, name: str | None, finding: str, **decided: Any) -> Re
         after = replace(advised[finding], **{"reason": "", "until": None, **decided}, at=now(), by=somebody())
         ledger.decide(chosen, after)
     return after
-
-
-def _days(text: str) -> int:
-    days = int(text[:-1]) if text.endswith("d") and text[:-1].isascii() and text[:-1].isdigit() else 0
-    if not 1 <= days <= _LONGEST:
-        raise UsageError(f"'{text}' is no number of days", advice="Write 90d; without --for it is for ever.")
-    return days

@@ -175,6 +175,9 @@ class _Read:
         for what in ("requests", "tokens"):
             if what != main and what in replies and not self._sound(item, what, day, replies[what]):
                 del replies[what]
+        if "failed" in replies and not _whole(replies["failed"]):
+            # Nobody may have failed for as long as the process lives: that it was not seen says nothing.
+            del replies["failed"]
         said = _Day(replies, day)
         self.members[item, day] = {key(labels, spec.by) for labels, _ in said.of(main)}
         if spec.tokens and not spec.spent:

@@ -119,7 +119,10 @@ class Ledger:
         realised: Sequence[Realised] = (),
         spent: Daybook | None = None,
     ) -> None:
-        """Write how a run ended, together with what it found; in place of what earlier runs of the slot found."""
+        """Write how a run ended, together with what it found; in place of what earlier runs of the slot found.
+
+        A run that read money says so with `spent`: then what it advised and what was realised is kept for its week.
+        """
         values = [
             {
                 "system": run.system,

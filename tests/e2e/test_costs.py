@@ -297,6 +297,24 @@ def test_a_day_that_could_not_be_read_is_no_day_without_cost(told):
     assert any("Wednesday (0 % seen)" in gap.reason for gap in report.gaps)
 
 
+class Partial:
+    """A Prometheus that has only a part of some answers."""
+
+    def __init__(self, metrics, part):
+        self.name, self.concurrency, self._metrics, self._part = metrics.name, 1, metrics, part
+
+    def ask(self, question, deadline):
+        answer = self._metrics.ask(question, deadline)
+        return replace(answer, warnings=("a store is away",)) if self._part(question) else answer
+
+
+def test_failures_that_were_counted_in_part_are_not_few(told):
+    report = told(history({}), asked=lambda metrics: Partial(metrics, lambda each: 'status="failed"' in each.query))
+    economics = {row.cells[0]: row.cells[1] for row in table(report, "economics").rows}
+    assert economics["Paid for what failed or was made again"] == "not counted"
+    assert any("a store is away" in gap.reason for gap in report.gaps) and report.status is Status.UNKNOWN
+
+
 def test_users_that_could_not_be_counted_leave_the_target_unproven(told):
     report = told(history({}), asked=lambda metrics: Failing(metrics, lambda each: each.query == "max(users)"))
     assert (report.status, report.complete) == (Status.UNKNOWN, False)

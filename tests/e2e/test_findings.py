@@ -109,8 +109,9 @@ def test_a_decision_is_taken_back(folder):
     [
         (("accept", "cache-3f9a2d"), "did you mean 'cache-3f9a2c'"),
         (("dismiss", CACHE.id, "--reason", " "), "the reason is empty"),
-        (("dismiss", CACHE.id, "--reason", "x", "--for", "0d"), "'0d' is no number of days"),
-        (("dismiss", CACHE.id, "--reason", "x", "--for", "4000d"), "Write 90d"),
+        (("dismiss", CACHE.id, "--reason", "x", "--for", "0d"), "'0d' is no length of time"),
+        (("dismiss", CACHE.id, "--reason", "x", "--for", "4000d"), "3660d at most"),
+        (("dismiss", CACHE.id, "--reason", "x", "--for", "9" * 5000 + "d"), "3660d at most"),
         (("done", CACHE.id, "--system", "other"), "other"),
     ],
 )
