@@ -190,7 +190,7 @@ class TestWhoeverKnows:
         ("words", "said"),
         [
             (("ack", "monitorin", "--for", "3d", "--reason", "r"), "did you mean 'monitoring'?"),
-            (("ack", "monitoring", "--for", "3 days", "--reason", "r"), "'3 days' is no time"),
+            (("ack", "monitoring", "--for", "3 days", "--reason", "r"), "'3 days' is no length of time"),
             (("ack", "monitoring", "--for", "31d", "--reason", "r"), "30d at most"),
             (("ack", "monitoring", "--for", "1d", "--reason", " "), "the reason is empty"),
             (("ack", "monitoring", "--for", "1d"), "Missing option '--reason'"),
