@@ -14,7 +14,8 @@ NATIVE := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test golden bench lint types native servers clean \
-        monitoring-costs monitoring-daily monitoring-health monitoring-start monitoring-stop
+        monitoring-backup monitoring-compare monitoring-costs monitoring-daily monitoring-restore \
+        monitoring-health monitoring-start monitoring-stop
 
 help: ## List what one can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -39,6 +40,15 @@ monitoring-costs: $(VENV)/.installed native ## What the last week cost, and why 
 
 monitoring-daily: $(VENV)/.installed native ## The daily report of the configured systems
 	@$(BIN)/opsjobs daily $(ARGS)
+
+monitoring-backup: $(VENV)/.installed ## Back up everything in Grafana
+	@$(BIN)/opsjobs dashboards backup $(ARGS)
+
+monitoring-compare: $(VENV)/.installed ## What is different in Grafana since the newest backup; ARGS="--system NAME"
+	@$(BIN)/opsjobs dashboards diff $(ARGS)
+
+monitoring-restore: $(VENV)/.installed ## What a restore would do, and do it when told; ARGS="latest --uid UID"
+	@$(BIN)/opsjobs dashboards restore $(ARGS)
 
 test: $(VENV)/.tested native servers ## Run the tests; TESTS="tests/unit -k name" for some of them
 	@$(BIN)/python -m pytest -n auto --dist loadgroup $(TESTS)

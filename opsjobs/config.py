@@ -20,6 +20,7 @@ from opsjobs.errors import ConfigError, Fault, UsageError
 from opsjobs.expenses import ExpensesSpec
 from opsjobs.log import MASK
 from opsjobs.receivers import MaintenanceSpec, PingSpec, ReceiverSpec
+from opsjobs.safekeeping import Backups, OtherName, Place
 from opsjobs.servers import (
     Address,
     AlertmanagerServer,
@@ -89,6 +90,9 @@ def _name(value: str) -> str:
 SystemName = Annotated[str, AfterValidator(_name)]
 
 
+PingedJob = Literal["daily", "weekly", "health", "costs", "backup", "drill"]
+
+
 class Links(Declared):
     """Where a reader of a report can go on."""
 
@@ -115,6 +119,9 @@ class SystemConnection(Declared):
     sentry: SentryServer | None = None
     alertmanager: AlertmanagerServer | None = None
     grafana: GrafanaServer | None = None
+    grafanas: dict[OtherName, GrafanaServer] = Field(default_factory=dict)
+    """Others by name, such as staging: backed up, too, and there to be compared with and restored to."""
+    backup: Backups = Backups()
     visits: bool = True
     """Whether health checks visit the addresses of components; not from where they are not reached."""
     drift: bool = False
@@ -134,7 +141,9 @@ class SystemConnection(Declared):
     """When nobody is told."""
     costs: ExpensesSpec = ExpensesSpec()
     """The money that no metric knows: budget, fixed costs, rates, prices of one's own."""
-    pings: dict[Literal["daily", "weekly", "health", "costs"], PingSpec] = Field(default_factory=dict)
+    pings: dict[Literal["daily", "weekly", "health", "costs", "backup", "drill"], PingSpec] = Field(
+        default_factory=dict
+    )
     """By job: who raises the alarm when no run ends."""
 
 
@@ -143,6 +152,8 @@ class Storage(Declared):
 
     root: Path | None = None
     """The folder of reports and the ledger, relative to this file. Default: OPSJOBS_HOME, else the state folder."""
+    backups: Place = ""
+    """Where backups are kept: a folder, or an address such as s3://bucket/path. Default: backups below the root."""
     ledger: Annotated[SecretStr, AfterValidator(_ledger_url)] | None = None
     """A database URL (postgresql://user@host/name, the password by ${VARIABLE}). Default: ledger.db below the root."""
 

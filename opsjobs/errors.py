@@ -11,12 +11,14 @@
     │   ├── Overloaded
     │   ├── AccessDenied
     │   ├── QueryRejected
+    │   ├── NotOffered                    this version of it does not have that
     │   └── BadAnswer
     │       └── NotFound
     ├── DeliveryError                     a message was not taken; permanent, or worth another attempt
     │   └── TooLarge                      it would be taken without its files
     ├── RenderError                       a report could not be turned into a format
     ├── LedgerError                       the ledger could not be read or written
+    ├── BackupError                       a backup could not be kept, found or trusted
     ├── StackError                        a stack could not be written, started or stopped
     └── DemoError                         the demonstration could not be set up
 
@@ -88,6 +90,11 @@ class Interrupted(OpsjobsError):
 class SourceError(OpsjobsError):
     """A source did not answer as it should."""
 
+    code: int = 0
+    """Of HTTP, where that is what was wrong."""
+    said: str = ""
+    """The source's own words, where it has any."""
+
 
 class Unreachable(SourceError):
     """The source cannot be reached."""
@@ -112,11 +119,12 @@ class QueryRejected(SourceError):
     """The source rejected the query."""
 
 
+class NotOffered(SourceError):
+    """The source does not have what it was asked for, in this version or as it is configured."""
+
+
 class BadAnswer(SourceError):
     """The source answered with something that is not an answer."""
-
-    code: int = 0
-    """Of HTTP, where that is what was wrong."""
 
 
 class NotFound(BadAnswer):
@@ -145,6 +153,10 @@ class RenderError(OpsjobsError):
 
 class LedgerError(OpsjobsError):
     """The ledger cannot be used."""
+
+
+class BackupError(OpsjobsError):
+    """The backup cannot be used."""
 
 
 class StackError(OpsjobsError):

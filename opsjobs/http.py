@@ -6,6 +6,7 @@ netrc file would replace a bearer token.
 
 from __future__ import annotations
 
+import itertools
 import queue
 import random
 import re
@@ -40,7 +41,7 @@ _CONNECT_SECONDS = 5.0
 _SHOWN = 300
 _READ = 10_000
 _TRANSIENT = {429, 502, 503, 504}
-_NOT_FOUND = 404
+_NOT_FOUND, _TOO_MANY = 404, 429
 _TAGS = re.compile(r"<(script|style|title)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _SAID = ("error", "message", "detail")
 """Where the JSON of a refusing server has its words."""
@@ -80,6 +81,8 @@ class Connection:
     timeout: float = 30.0
     """Seconds for one call, its retries among them."""
     concurrency: int = 4
+    organisation: int = 0
+    """Of a Grafana, in which a user with a password works; 0 for the one that is theirs."""
 
     @property
     def authorization(self) -> str:
@@ -125,6 +128,8 @@ class Http:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers.update({"Accept": "application/json", "User-Agent": "opsjobs", **connection.headers})
+        if connection.organisation:
+            self._session.headers["X-Grafana-Org-Id"] = str(connection.organisation)
         if connection.authorization:
             self._session.headers["Authorization"] = connection.authorization
         self._session.verify = connection.ca_file or True
@@ -143,9 +148,11 @@ class Http:
         """The body of a successful answer to a form. Raises the `SourceError` that says what went wrong."""
         return self._sent(_Request(method="POST", path=path, fields=form), deadline).body
 
-    def get(self, path: str, query: Mapping[str, str], *, deadline: Deadline) -> Page:
+    def get(
+        self, path: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None, *, deadline: Deadline
+    ) -> Page:
         """A successful answer to a query. Raises the `SourceError` that says what went wrong."""
-        return self._sent(_Request(method="GET", path=path, fields=query), deadline)
+        return self._sent(_Request(method="GET", path=path, fields=query, headers=headers or {}), deadline)
 
     def hand(self, path: str, body: bytes, headers: Mapping[str, str], *, deadline: Deadline) -> bytes:
         """The body of a successful answer to a document, in one attempt: what it does must not be done twice.
@@ -155,10 +162,20 @@ class Http:
         request = _Request(method="POST", path=path, body=body, headers=headers)
         return self._once(request, deadline.within(self.connection.timeout)).body
 
-    def _sent(self, request: _Request, deadline: Deadline) -> Page:
+    def change(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None, *, deadline: Deadline
+    ) -> bytes:
+        """The body of a successful answer to what changes something: tried again only where it was told to come later.
+
+        Raises the `SourceError` that says what went wrong.
+        """
+        known = {"Content-Type": "application/json", **(headers or {})}
+        return self._sent(_Request(method=method, path=path, body=body, headers=known), deadline, attempts=1).body
+
+    def _sent(self, request: _Request, deadline: Deadline, attempts: int = _ATTEMPTS) -> Page:
         deadline = deadline.within(self.connection.timeout)
         earlier: SourceError | None = None
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in itertools.count(1):
             try:
                 return self._once(request, deadline)
             except TimedOut as error:
@@ -167,8 +184,11 @@ class Http:
             except (Unreachable, Overloaded) as error:
                 earlier = error
                 # Full jitter, so that many callers do not come back at the same moment.
-                pause = max(getattr(error, "retry_after", 0.0), random.uniform(0, _BACKOFF * 2**attempt))  # noqa: S311 - no secret depends on it
-                if attempt == _ATTEMPTS or pause >= deadline.left:
+                jitter = random.uniform(0, _BACKOFF * 2 ** min(attempt, _ATTEMPTS))  # noqa: S311 - no secret depends on it
+                pause = getattr(error, "retry_after", 0.0) + jitter
+                # Too many requests: nothing was done, and there is an answer for whoever waits.
+                last = attempt >= attempts and error.code != _TOO_MANY
+                if last or pause >= deadline.left:
                     raise
                 time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
@@ -198,7 +218,7 @@ class Http:
             request.method,
             self._base + request.path,
             params=request.fields if request.method == "GET" else None,
-            data=(request.fields if request.body is None else request.body) if request.method == "POST" else None,
+            data=None if request.method == "GET" else (request.fields if request.body is None else request.body),
             headers=dict(request.headers),
             timeout=(min(_CONNECT_SECONDS, seconds), seconds),
             stream=True,
@@ -269,8 +289,13 @@ class Http:
         return self.redact(text)[:_SHOWN]
 
     def _refusal(self, response: requests.Response, body: bytes) -> SourceError:
-        code = response.status_code
         said = self.redact(_words(body))[:_SHOWN]
+        refusal = self._refused(response, said)
+        refusal.code, refusal.said = response.status_code, said
+        return refusal
+
+    def _refused(self, response: requests.Response, said: str) -> SourceError:
+        code = response.status_code
         if code in {401, 403}:
             return AccessDenied(
                 f"{self._who} refused the credentials (HTTP {code})",
@@ -291,9 +316,7 @@ class Http:
         if code in {400, 422}:
             return QueryRejected(f"{self._who} rejected the query (HTTP {code}): {said}")
         refused = NotFound if code == _NOT_FOUND else BadAnswer
-        answered = refused(f"{self._who} answered HTTP {code}: {said}")
-        answered.code = code
-        return answered
+        return refused(f"{self._who} answered HTTP {code}: {said}")
 
 
 def _words(body: bytes) -> str:

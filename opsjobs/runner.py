@@ -94,6 +94,31 @@ def execute(job: str, context: Context, desk: Desk, slot: str = "") -> Finished:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """How work ended that makes no report."""
+
+    outcome: Outcome
+    status: Status
+    error: str = ""
+
+
+def attend(name: str, job: str, slot: str, desk: Desk, work: Callable[[], Ending]) -> Run:
+    """Do work for a system as a run that the ledger remembers. Raises as `execute` does."""
+    with _begun(desk, name, job, slot) as (run, _):
+        ending = work()
+        ended = replace(
+            run,
+            finished_at=desk.clock(),
+            outcome=ending.outcome,
+            status=ending.status,
+            error=desk.redactor.redact(ending.error),
+        )
+        desk.ledger.finish(ended)
+    _ended(desk, ended, ())
+    return ended
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Known:
     """What the ledger knows before a look at the health of a system."""
 

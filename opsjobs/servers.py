@@ -138,6 +138,18 @@ class GrafanaServer(HttpServer):
 
     url: Url = "http://localhost:3000"
     """The address below which /api/health is."""
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 8
+    """How many objects are read at once when they are backed up."""
+    organisations: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """The numbers of those that are backed up, by a user with a password. Default: one's own, as of every token."""
+
+    @model_validator(mode="after")
+    def _one_or_many(self) -> GrafanaServer:
+        if self.organisations and not self.username:
+            raise ValueError("organisations need a username and a password: a token belongs to one organisation")
+        if len(set(self.organisations)) < len(self.organisations):
+            raise ValueError("organisations are named once each")
+        return self
 
 
 class PostgresServer(Declared):

@@ -11,6 +11,7 @@
     grafana.py       its own database, and its data sources
     alerts.py        what fires, and what fired since the last run and is over
     databases.py     what PostgreSQL and Redis say of themselves, and the numbers that they keep
+    backups.py       the backups of each Grafana
     jobs.py          opsjobs' own jobs and undelivered messages
 
     causes.py        what one check explains of others
@@ -31,6 +32,7 @@ from concurrent.futures import ThreadPoolExecutor
 from opsjobs.checks import (
     alertmanager,
     alerts,
+    backups,
     components,
     databases,
     grafana,
@@ -56,6 +58,7 @@ KINDS: tuple[Callable[[Around], Iterator[Check]], ...] = (
     alertmanager.checks,
     grafana.checks,
     databases.checks,
+    backups.checks,
     jobs.checks,
 )
 """Every kind of check, in the order in which they are told."""

@@ -10,6 +10,7 @@ from opsjobs.analysis.growth import Memory
 from opsjobs.errors import SourceError
 from opsjobs.http import Deadline
 from opsjobs.model import Answer, CheckResult, CheckState, Delivery, Passed, Run, Team
+from opsjobs.objects import BackedUp
 from opsjobs.sources import (
     Dashboards,
     KeyValueStore,
@@ -52,6 +53,8 @@ class Around:
     """What daily reports remember of databases."""
     states: Mapping[str, CheckState] = field(default_factory=dict)
     """What was bad when it was looked at last, by check."""
+    backups: Callable[[], Sequence[BackedUp]] | None = None
+    """How the backups of each Grafana are; None where there is none."""
     runs: Sequence[Run] = ()
     undelivered: Sequence[Delivery] = ()
 

@@ -7,6 +7,8 @@
     health.py    opsjobs health            stack.py   opsjobs stack
     checks.py    opsjobs checks
     findings.py  opsjobs findings
+    dashboards.py  opsjobs dashboards
+    keeping.py   the Grafanas of a system and their backups, opened
     marks.py     how a status looks
     telling.py   who is told, and by what
     sources.py   the sources of one system, opened
@@ -33,6 +35,7 @@ from opsjobs.cli.checks import checks
 from opsjobs.cli.config import config
 from opsjobs.cli.costs import costs
 from opsjobs.cli.daily import daily
+from opsjobs.cli.dashboards import dashboards
 from opsjobs.cli.demo import demo
 from opsjobs.cli.findings import findings
 from opsjobs.cli.health import health
@@ -43,7 +46,7 @@ from opsjobs.cli.system import system
 from opsjobs.errors import ConfigError, Interrupted, OpsjobsError, UsageError
 from opsjobs.log import Redactor, configure
 
-COMMANDS = (daily, costs, health, checks, findings, runs, notify, system, stack, config, demo)
+COMMANDS = (daily, costs, health, dashboards, checks, findings, runs, notify, system, stack, config, demo)
 _REDACTOR = Redactor()
 
 

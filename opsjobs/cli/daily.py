@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from opsjobs.cli import keeping
 from opsjobs.cli.marks import heading, shape
 from opsjobs.cli.setting import Setting, configured, now, setting
 from opsjobs.cli.sources import memory, opened, places
@@ -162,6 +163,7 @@ def report_on(
             sentry=sources.sentry,
             rules=sources.metrics,
             dashboards=sources.grafana,
+            backups=None if weeks else keeping.states(here, name, before=_midnight(day, system.zone)),
             running=running(planned(here, name), sources) if connection.drift else None,
             past=desk.ledger.past(name, day, _REMEMBERED),
             places=places(here, name),
@@ -171,6 +173,12 @@ def report_on(
             alias=users,
         )
         return execute(job, work, desk, weekly.slot(day) if weeks else "")
+
+
+def _midnight(day: date, zone: str) -> datetime:
+    from opsjobs.model import Window  # noqa: PLC0415 - slow to import
+
+    return Window.day(day, ZoneInfo(zone)).start
 
 
 def _expenses(here: Setting, name: str) -> Expenses:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from opsjobs.cli import keeping
 from opsjobs.cli.marks import heading, shape
 from opsjobs.cli.setting import Setting, configured, now, say, setting
 from opsjobs.cli.sources import memory, opened, places
@@ -143,6 +144,7 @@ def examined(here: Setting, name: str, *, send: bool) -> Examined:
                     redis=sources.redis,
                     places=places(here, name),
                     memory=memory(desk.ledger, name, moment.astimezone(zone).date()),
+                    backups=keeping.states(here, name),
                     states=known.states,
                     runs=[run for run in known.runs if run.job != "health"],
                     undelivered=known.undelivered,

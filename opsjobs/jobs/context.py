@@ -13,6 +13,7 @@ from opsjobs.daybook import Daybook
 from opsjobs.http import Deadline
 from opsjobs.jobs.drift import Running
 from opsjobs.model import Delivery, IndicatorResult, Run, ServerValue, StatedForecast
+from opsjobs.objects import BackedUp
 from opsjobs.recommendation import Realised, Recommendation
 from opsjobs.report.document import Report
 from opsjobs.sources import Dashboards, ErrorTracker, KeyValueStore, Metrics, RelationalDatabase, Rules
@@ -65,6 +66,8 @@ class Context:
     """What earlier reports read of money."""
     alias: Callable[[str], str] = field(default=lambda _: "a user")
     """The pseudonym of a user."""
+    backups: Callable[[], Sequence[BackedUp]] | None = None
+    """How the backups of each Grafana are; None where there is none."""
     runs: Sequence[Run] = ()
     """The newest runs of the system's jobs."""
     undelivered: Sequence[Delivery] = ()

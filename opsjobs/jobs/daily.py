@@ -52,6 +52,7 @@ def run(context: Context) -> Result:
             *sections.servers(servers, days.zone),
             *sections.servers([observed.tracked.result] if observed.tracked else (), days.zone),
             *sections.servers([observed.drift] if observed.drift else (), days.zone),
+            *sections.servers([observed.backups] if observed.backups else (), days.zone),
             sections.jobs(observed.jobs),
         ),
         gaps=gaps,

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from opsjobs.analysis import (
     alerts,
+    backups,
     bands,
     components,
     figures,
@@ -56,6 +57,7 @@ class Observed:
     tracked: Tracked | None
     """The errors of the application; None where nobody is asked for them."""
     drift: DatabaseResult | None
+    backups: DatabaseResult | None
     """Where what runs is not as it is declared; None where nobody wants that."""
     jobs: JobsResult
     situation: Situation
@@ -85,8 +87,10 @@ def observe(context: Context, *, bands: bool = True) -> Observed:
     servers = tuple(_servers(context))
     team, runbook = context.owners.of_server("sentry")
     tracked = track(context, days, team=team, runbook=runbook)
+    kept = _backups(context)
     drifted = _drift(context, told_already=bool(inquiry.failures))
-    others = (*_told(servers), *(tracked.result.findings if tracked else ()), *(drifted.findings if drifted else ()))
+    asides = [each for each in (tracked.result if tracked else None, drifted, kept) if each]
+    others = (*_told(servers), *(finding for each in asides for finding in each.findings))
     own = runs.evaluate(context.runs, context.undelivered, days.window, days.zone, team=context.owners.monitoring)
     situation = Situation(
         system=context.system,
@@ -112,6 +116,7 @@ def observe(context: Context, *, bands: bool = True) -> Observed:
         servers=servers,
         tracked=tracked,
         drift=drifted,
+        backups=kept,
         jobs=own,
         situation=situation,
         findings=findings.find(situation),
@@ -133,6 +138,14 @@ def _servers(context: Context) -> Iterator[DatabaseResult]:
             yield judge(error, team=team, runbook=runbook)
         else:
             yield judge(facts, team=team, runbook=runbook)  # type: ignore[arg-type]  # each judges its own facts
+
+
+def _backups(context: Context) -> DatabaseResult | None:
+    """How the backups of each Grafana are; None where there is none."""
+    if context.backups is None:
+        return None
+    runbook = context.owners.of_server("grafana")[1]
+    return backups.evaluate(context.backups(), context.now, team=context.owners.monitoring, runbook=runbook)
 
 
 def _drift(context: Context, *, told_already: bool) -> DatabaseResult | None:

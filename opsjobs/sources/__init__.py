@@ -7,7 +7,7 @@
     usage.py        the statement by which it adds up what users cost
     redis.py        what a Redis says of itself, and the figures that are kept in it
     alertmanager.py the configuration that an Alertmanager runs on
-    grafana.py      the dashboards that a Grafana shows
+    grafana/        what a Grafana says of itself, and everything that it keeps
     web.py          an address, visited as a browser would
     sentry.py       the errors of a day and their issues, by Sentry's web API
     grant.sql       the role with which PostgreSQL is asked: it may look, and no more
@@ -42,6 +42,7 @@ from opsjobs.facts import (
 )
 from opsjobs.http import Deadline
 from opsjobs.model import Answer, Sample, Series, Window
+from opsjobs.objects import Copy, Edit, Listed, Server
 
 Value = TypeVar("Value")
 
@@ -210,6 +211,37 @@ class Dashboards(Protocol):
 
     def facts(self, deadline: Deadline) -> GrafanaFacts:
         """What it says of itself. Raises `SourceError` when it cannot be reached."""
+
+
+class Objects(Protocol):
+    """A Grafana whose objects can be listed, read, written and removed."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many objects may be read at once."""
+
+    @property
+    def server(self) -> Server:
+        """Who answers. Raises `SourceError`."""
+
+    def listing(self, kind: str) -> Iterator[Listed]:
+        """Every object of a kind that may be seen. Raises `NotOffered` where it has no such kind, `SourceError`."""
+
+    def read(self, found: Listed) -> Copy:
+        """An object as it is now, without secrets. Raises `SourceError`."""
+
+    def write(self, wanted: Copy, live: Copy | None) -> None:
+        """Make an object, or save it over the one that is there. Raises `SourceError`."""
+
+    def remove(self, found: Listed) -> None:
+        """Remove an object. Raises `SourceError`."""
+
+    def history(self, uid: str) -> list[Edit]:
+        """The saved versions of a dashboard, the newest first. Raises `SourceError`."""
 
 
 class Visitor(Protocol):

@@ -1,0 +1,144 @@
+"""Where the files of backups are. Names are made here, of hashes and times: nothing that a server said is in them."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from opsjobs.errors import BackupError
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_PARTIAL = ".partial-"
+_THREADS = 8
+
+
+class Store(Protocol):
+    """A place for files by name. A reader sees each either whole or not at all."""
+
+    @property
+    def place(self) -> str:
+        """What people call it."""
+
+    def sizes(self, folder: str = "") -> dict[str, int]:
+        """The names of all files below a folder, and their sizes in bytes. Raises `BackupError`."""
+
+    def get(self, name: str) -> bytes:
+        """The bytes of a file. Raises `BackupError`, also where there is none."""
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file whole, in place of one of that name. Raises `BackupError`."""
+
+    def has(self, name: str, content: bytes) -> bool:
+        """Whether a file of that name is there, whole as far as that can be told quickly."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file; none is as good. Raises `BackupError`."""
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Come back when files that were put would survive a power cut. Raises `BackupError`."""
+
+    def tidy(self) -> None:
+        """Remove what writers left that were killed; only for whoever holds the lock. Raises `BackupError`."""
+
+
+def checked(name: str) -> str:
+    """The name of a file below the store. Raises `BackupError` for one that could lead elsewhere."""
+    if not _NAME.fullmatch(name):
+        raise BackupError(f"{name[:80]!r} is no name for a file of a backup")
+    return name
+
+
+class Folder:
+    """A store on this machine: folders 0700, files 0600."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._made: set[Path] = set()
+
+    @property
+    def place(self) -> str:
+        return str(self._root)
+
+    def sizes(self, folder: str = "") -> dict[str, int]:
+        with self._told("cannot be listed"):
+            return dict(self._found(self._root / checked(folder) if folder else self._root))
+
+    def _found(self, folder: Path) -> Iterator[tuple[str, int]]:
+        try:
+            entries = list(os.scandir(folder))
+        except FileNotFoundError:
+            return
+        for each in entries:
+            if each.is_dir(follow_symlinks=False):
+                yield from self._found(Path(each.path))
+            elif each.is_file(follow_symlinks=False) and not each.name.startswith("."):
+                yield Path(each.path).relative_to(self._root).as_posix(), each.stat().st_size
+
+    def get(self, name: str) -> bytes:
+        with self._told(f"{name} cannot be read"):
+            return (self._root / checked(name)).read_bytes()
+
+    def put(self, name: str, content: bytes) -> None:
+        with self._told(f"{name} cannot be written"):
+            path = self._root / checked(name)
+            self._make(path.parent)
+            partial = path.parent / f"{_PARTIAL}{secrets.token_hex(8)}"
+            try:
+                with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                    file.write(content)
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
+
+    def has(self, name: str, content: bytes) -> bool:
+        try:
+            return (self._root / checked(name)).read_bytes() == content
+        except OSError:
+            return False
+
+    def remove(self, name: str) -> None:
+        with self._told(f"{name} cannot be removed"):
+            (self._root / checked(name)).unlink(missing_ok=True)
+
+    def settle(self, names: Iterable[str]) -> None:
+        paths = [self._root / checked(name) for name in names]
+        with self._told("cannot be written"), ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(_synced, paths))
+            list(pool.map(_synced, {path.parent for path in paths}))
+
+    def tidy(self) -> None:
+        with self._told("cannot be tidied"):
+            for path in self._root.rglob(f"{_PARTIAL}*"):
+                path.unlink(missing_ok=True)
+
+    def _make(self, folder: Path) -> None:
+        if folder in self._made:
+            return
+        # One by one: `mkdir` gives the mode only to the last.
+        for each in [*reversed(folder.relative_to(self._root).parents), folder.relative_to(self._root)]:
+            (self._root / each).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._made.add(folder)
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise BackupError(
+                f"{self._root}: {what}: {error.strerror or error}",
+                advice="Check free space and who may read and write there.",
+            ) from None
+
+
+def _synced(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

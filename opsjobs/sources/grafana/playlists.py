@@ -1,0 +1,50 @@
+"""Playlists: which dashboards a screen shows in turn. None is made under a uid, so they are known by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from opsjobs.objects import Copy, Listed
+from opsjobs.sources.grafana.api import Api, segment
+
+_PATH = "/api/playlists"
+_BY_UID = (9, 1)
+_OF_ITEM = ("type", "value", "title", "order")
+
+
+def listed(api: Api) -> Iterator[Listed]:
+    """Every playlist."""
+    for each in api.offered("playlists", _PATH, {"limit": 1000}):
+        yield Listed(kind="playlist", uid=str(each["name"]), title=str(each["name"]), content=each)
+
+
+def read(api: Api, found: Listed) -> Copy:
+    """What is shown, and for how long."""
+    playlist = api.get(_address(api, found))
+    items = [{name: each[name] for name in _OF_ITEM if name in each} for each in playlist.get("items") or []]
+    return Copy(
+        kind="playlist",
+        uid=found.uid,
+        title=found.title,
+        content={"name": playlist["name"], "interval": playlist["interval"], "items": items},
+        api=_PATH,
+    )
+
+
+def write(api: Api, wanted: Copy, live: Copy | None) -> None:
+    """Make it, or save it."""
+    if live is None:
+        api.send("POST", _PATH, wanted.content)
+    else:
+        found = next(each for each in listed(api) if each.uid == live.uid)
+        api.send("PUT", _address(api, found), wanted.content)
+
+
+def remove(api: Api, found: Listed) -> None:
+    """Remove it."""
+    api.send("DELETE", _address(api, found))
+
+
+def _address(api: Api, found: Listed) -> str:
+    known = found.content or {}
+    return f"{_PATH}/{segment(str(known.get('uid') or known['id'] if api.has(*_BY_UID) else known['id']))}"
