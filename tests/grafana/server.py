@@ -73,7 +73,8 @@ class Server:
 
     def listen(self) -> None:
         """Takes connections, at the port that it had: after `refuse`, or after it died."""
-        self.double.faults.dead, self.double.faults.writes_left = False, None
+        if self.double.faults.dead:
+            self.double.faults.dead, self.double.faults.writes_left = False, None
         asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
 
     def refuse(self) -> None:
