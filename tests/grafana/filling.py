@@ -164,9 +164,9 @@ def _panel(number: int, place: int, service: str) -> dict[str, Any]:
 
 
 def v2_spec(number: int, tabs: int = 2) -> dict[str, Any]:
-    """A dashboard in schema v2 that has what the classic form has no place for: tabs, an automatic grid, a repeat, and
+    """A dashboard in schema v2 that has what the classic form has no place for.
 
-    a condition under which a panel is shown.
+    That is tabs, an automatic grid, a repeat, and a condition under which a panel is shown.
     """
     elements, pages = {}, []
     for tab in range(tabs):

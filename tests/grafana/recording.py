@@ -1,6 +1,4 @@
-"""Puts the calls of a recording to a real Grafana: to compare its answers with those that were written down, or to
-
-write them down anew.
+"""Puts the calls of a recording to a server, and writes down what a real Grafana answers.
 
     python -m tests.grafana.recording http://admin:secret@127.0.0.1:3000 tests/grafana/recorded-9.4.0.json
 

@@ -6,9 +6,9 @@ from typing import Any
 
 
 def flattened(spec: dict[str, Any]) -> dict[str, Any]:
-    """The classic model of a v2 spec: each element is a panel in rows of two. Tabs, rows, repeats, conditions and
+    """The classic model of a v2 spec: each element becomes a panel, in rows of two.
 
-    automatic grids are gone.
+    Tabs, rows, repeats, conditions and automatic grids are gone.
     """
     panels = [_panel(element, place) for place, element in enumerate((spec.get("elements") or {}).values())]
     time = spec.get("timeSettings") or {}
