@@ -58,6 +58,7 @@ golden: $(VENV)/.tested native ## Rewrite the expected outputs of the golden tes
 
 bench: $(VENV)/.installed native ## Measure side by side what docs/benchmarks.md says; needs curl
 	@$(BIN)/python benchmarks/bench.py
+	@$(BIN)/python benchmarks/dashboards.py
 	@$(BIN)/python benchmarks/forecasts.py
 
 lint: $(VENV)/.tested ## Check style

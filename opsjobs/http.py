@@ -15,6 +15,8 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 import requests
@@ -41,7 +43,8 @@ _CONNECT_SECONDS = 5.0
 _SHOWN = 300
 _READ = 10_000
 _TRANSIENT = {429, 502, 503, 504}
-_NOT_FOUND, _TOO_MANY = 404, 429
+_REDIRECTS, _CLIENT_ERRORS, _NOT_FOUND, _TOO_MANY = 300, 400, 404, 429
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _TAGS = re.compile(r"<(script|style|title)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _SAID = ("error", "message", "detail")
 """Where the JSON of a refusing server has its words."""
@@ -139,6 +142,12 @@ class Http:
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connection.concurrency + 1, max_retries=0)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
+        # What a session does for each request anew costs more than a small answer itself: it is done once.
+        prepared = self._session.prepare_request(requests.Request("GET", self._base))
+        self._headers = dict(prepared.headers)
+        self._path = urlsplit(str(prepared.url)).path.strip("/")
+        pool = adapter.get_connection_with_tls_context(prepared, self._session.verify, cert=self._session.cert)
+        self._pool = cast("urllib3.HTTPConnectionPool", pool)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -214,26 +223,39 @@ class Http:
 
     def _attempt(self, request: _Request, deadline: Deadline) -> Page:
         seconds = max(deadline.left, 0.001)
-        response = self._session.request(
+        fields = urlencode(request.fields)
+        query = f"?{fields}" if request.method == "GET" and fields else ""
+        form = {} if request.method == "GET" or request.body is not None else _FORM
+        response = self._pool.urlopen(
             request.method,
-            self._base + request.path,
-            params=request.fields if request.method == "GET" else None,
-            data=None if request.method == "GET" else (request.fields if request.body is None else request.body),
-            headers=dict(request.headers),
-            timeout=(min(_CONNECT_SECONDS, seconds), seconds),
-            stream=True,
-            allow_redirects=False,
+            self._target(request.path) + query,
+            body=None if request.method == "GET" else (fields if request.body is None else request.body),
+            headers={**self._headers, **form, **request.headers},
+            timeout=urllib3.Timeout(connect=min(_CONNECT_SECONDS, seconds), read=seconds),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
         )
-        with response:
+        try:
             body = b"".join(self._chunks(response, deadline))
-        if response.ok and not response.is_redirect:
+        except BaseException:
+            # What is left of it must not become the next answer.
+            response.close()
+            raise
+        response.release_conn()
+        if response.status < _REDIRECTS:
             return Page(body=body, link=response.headers.get("Link", ""))
         raise self._refusal(response, body)
 
-    def _chunks(self, response: requests.Response, deadline: Deadline) -> Iterator[bytes]:
+    def _target(self, path: str) -> str:
+        """A path below the server's own; what begins with two slashes would be another server."""
+        return f"/{self._path}{path}" if self._path else f"/{path.lstrip('/')}"
+
+    def _chunks(self, response: urllib3.BaseHTTPResponse, deadline: Deadline) -> Iterator[bytes]:
         """The body as it comes, within its largest size."""
         size = 0
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+        while chunk := response.read1(_CHUNK, decode_content=True):
             size += len(chunk)
             if size > _LARGEST_BODY:
                 raise BadAnswer(
@@ -248,11 +270,14 @@ class Http:
         """What a library raised, in words."""
         if isinstance(error, SourceError):
             return error
-        if isinstance(error, requests.ConnectTimeout):
+        if isinstance(error, urllib3.exceptions.NewConnectionError):
+            # By name a kind of time-out, and none: nobody is there.
+            return self._unreachable(self._reason(error))
+        if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
             return self._unreachable(f"no connection within {_CONNECT_SECONDS:g} s")
-        if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
+        if isinstance(error, urllib3.exceptions.TimeoutError):
             return self._timed_out()
-        if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+        if isinstance(error, urllib3.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
             return SourceError(
                 f"{self._who}: its TLS certificate was not accepted: {self._reason(error)}",
                 advice=f"Set {self.connection.key}.ca_file to the authority that signed it, or correct its url.",
@@ -288,14 +313,14 @@ class Http:
         text = getattr(error, "strerror", None) or str(error).rsplit(": ", 1)[-1] or type(error).__name__
         return self.redact(text)[:_SHOWN]
 
-    def _refusal(self, response: requests.Response, body: bytes) -> SourceError:
+    def _refusal(self, response: urllib3.BaseHTTPResponse, body: bytes) -> SourceError:
         said = self.redact(_words(body))[:_SHOWN]
         refusal = self._refused(response, said)
-        refusal.code, refusal.said = response.status_code, said
+        refusal.code, refusal.said = response.status, said
         return refusal
 
-    def _refused(self, response: requests.Response, said: str) -> SourceError:
-        code = response.status_code
+    def _refused(self, response: urllib3.BaseHTTPResponse, said: str) -> SourceError:
+        code = response.status
         if code in {401, 403}:
             return AccessDenied(
                 f"{self._who} refused the credentials (HTTP {code})",
@@ -307,7 +332,7 @@ class Http:
             seconds = response.headers.get("Retry-After", "")
             overloaded.retry_after = float(seconds) if seconds.isascii() and seconds.isdigit() else 0.0
             return overloaded
-        if response.is_redirect:
+        if "Location" in response.headers and code < _CLIENT_ERRORS:
             target = self.redact(response.headers.get("Location", ""))[:_SHOWN]
             return BadAnswer(
                 f"{self._who} redirects to {target}",

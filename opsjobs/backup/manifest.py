@@ -18,6 +18,7 @@ _FORMAT = 1
 _STAMP = "%Y-%m-%dT%H-%M-%SZ"
 _DIGITS = set("0123456789abcdef")
 _SHA256 = 64
+_PRETTY = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
 class Verdict(Enum):
@@ -146,9 +147,9 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def encoded(content: object) -> bytes:
-    """A value as JSON whose bytes depend on nothing but the value, a line for each member."""
-    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+def encoded(content: object, *, pretty: bool = False) -> bytes:
+    """A value as JSON whose bytes depend on nothing but the value; `pretty` has a line for each member."""
+    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS | (_PRETTY if pretty else 0))
 
 
 def entry(copy: Copy, sha256: str, size: int) -> Entry:
@@ -190,7 +191,7 @@ def write(manifest: Manifest) -> bytes:
         "started_at": manifest.started_at.isoformat(),
         "finished_at": manifest.finished_at.isoformat(),
     }
-    return encoded({"manifest": said, "sha256": digest(encoded(said))})
+    return encoded({"manifest": said, "sha256": digest(encoded(said))}, pretty=True)
 
 
 def read(content: bytes, name: str) -> Manifest:

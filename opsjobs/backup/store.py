@@ -93,8 +93,9 @@ class Folder:
                 with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                     file.write(content)
                 partial.replace(path)
-            finally:
+            except BaseException:
                 partial.unlink(missing_ok=True)
+                raise
 
     def has(self, name: str, content: bytes) -> bool:
         try:

@@ -43,7 +43,8 @@ def write(shelf: Shelf, backup: Manifest, folder: Path) -> None:
             path = folder / entry.kind / _home(entry.folder, homes) / _name(entry)
             path.parent.mkdir(parents=True, exist_ok=True)
             content = shelf.content(entry)
-            path.write_bytes(manifests.encoded({name: content[name] for name in content if name not in _COUNTED}))
+            kept = {name: content[name] for name in content if name not in _COUNTED}
+            path.write_bytes(manifests.encoded(kept, pretty=True))
     except OSError as error:
         raise BackupError(
             f"{folder}: cannot be written: {error.strerror}", advice="Give --export another one."

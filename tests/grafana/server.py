@@ -269,10 +269,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--panels", type=int, default=20)
     parser.add_argument("--folders", type=int, default=20)
     parser.add_argument("--die-after-writes", type=int)
+    parser.add_argument("--slow", type=float, default=0.0, help="seconds that each answer takes")
     chosen = parser.parse_args(arguments)
     double = Double(chosen.version)
     if chosen.dashboards:
         double.fill(chosen.dashboards, chosen.panels, folders=chosen.folders)
+    if chosen.slow:
+        double.faults.slow(chosen.slow)
     if chosen.die_after_writes is not None:
         double.faults.die(chosen.die_after_writes)
     # What was made above stays until the end: to look through it again and again would only cost time.
