@@ -90,7 +90,7 @@ def _name(value: str) -> str:
 SystemName = Annotated[str, AfterValidator(_name)]
 
 
-PingedJob = Literal["daily", "weekly", "health", "costs", "backup", "drill"]
+PingedJob = Literal["daily", "weekly", "health", "costs", "backup", "drill", "snapshot"]
 
 
 class Links(Declared):
@@ -141,9 +141,7 @@ class SystemConnection(Declared):
     """When nobody is told."""
     costs: ExpensesSpec = ExpensesSpec()
     """The money that no metric knows: budget, fixed costs, rates, prices of one's own."""
-    pings: dict[Literal["daily", "weekly", "health", "costs", "backup", "drill"], PingSpec] = Field(
-        default_factory=dict
-    )
+    pings: dict[PingedJob, PingSpec] = Field(default_factory=dict)
     """By job: who raises the alarm when no run ends."""
 
 

@@ -15,6 +15,8 @@ from pydantic_core import ErrorDetails
 from opsjobs.errors import ConfigError, Fault
 from opsjobs.promql import InvalidQuery
 
+_NAMED = 30
+"""How many known words a hint names."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _PATH = tuple[str | int, ...]
 _WIDTH = 110
@@ -134,7 +136,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, known, n=1)
     if near:
         return f"; did you mean '{near[0]}'?"
-    return f"; known are: {', '.join(known)}" if known else ""
+    more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
+    return f"; known are: {', '.join(known[:_NAMED])}{more}" if known else ""
 
 
 def _at(name: str, line: int | None, message: str) -> Fault:

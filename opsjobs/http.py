@@ -182,7 +182,7 @@ class Http:
         return self._sent(_Request(method=method, path=path, body=body, headers=known), deadline, attempts=1).body
 
     def _sent(self, request: _Request, deadline: Deadline, attempts: int = _ATTEMPTS) -> Page:
-        deadline = deadline.within(self.connection.timeout)
+        whole, deadline = deadline, deadline.within(self.connection.timeout)
         earlier: SourceError | None = None
         for attempt in itertools.count(1):
             try:
@@ -195,9 +195,12 @@ class Http:
                 # Full jitter, so that many callers do not come back at the same moment.
                 jitter = random.uniform(0, _BACKOFF * 2 ** min(attempt, _ATTEMPTS))  # noqa: S311 - no secret depends on it
                 pause = getattr(error, "retry_after", 0.0) + jitter
-                # Too many requests: nothing was done, and there is an answer for whoever waits.
-                last = attempt >= attempts and error.code != _TOO_MANY
-                if last or pause >= deadline.left:
+                if error.code == _TOO_MANY and pause < whole.left:
+                    # Nothing was done, and there is an answer for whoever waits: that is no part of the call.
+                    time.sleep(pause)
+                    deadline = whole.within(self.connection.timeout)
+                    continue
+                if attempt >= attempts or pause >= deadline.left:
                     raise
                 time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")

@@ -29,6 +29,12 @@ TRIAL = "opsjobs-drill-"
 """With which the uids of everything begin that is restored for trial, and removed again."""
 
 
+def is_trial(kind: str, uid: str, folder: str) -> bool:
+    """Whether something was made to be removed again: a folder of a drill, or what a drill made in one."""
+    home = uid if kind == "folder" else folder
+    return uid.startswith(TRIAL) and home.startswith(TRIAL) and home.removeprefix(TRIAL).isdigit()
+
+
 def one(kind: str) -> str:
     """What people call an object of a kind."""
     return _ONE.get(kind, kind.replace("-", " "))
@@ -109,6 +115,8 @@ class BackedUp:
     """When the newest complete one was begun."""
     held: str = ""
     """What is in that one, in words."""
+    since: datetime | None = None
+    """When the oldest one was begun."""
     newest_at: datetime | None = None
     worth: str = ""
     """What is wrong with the newest one; empty where it is complete."""

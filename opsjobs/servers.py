@@ -124,6 +124,8 @@ class PrometheusServer(HttpServer):
 
     url: Url = "http://localhost:9090"
     """The address below which /api/v1/query is; a path is kept (Mimir: .../prometheus, a VictoriaMetrics tenant)."""
+    data: Path | None = None
+    """Its data folder, as it is reached from here: from there snapshots are fetched."""
 
 
 class AlertmanagerServer(HttpServer):

@@ -82,6 +82,9 @@ def _proof(backup: BackedUp, now: datetime) -> tuple[Status, str, str]:
         return Status.WARNING, value, f"the last one did not hold: {backup.drill}"
     if age is not None and age > _PROOF.total_seconds():
         return Status.WARNING, value, f"longer than {span(_PROOF.total_seconds())}"
+    since = _age(backup.since, now)
+    if age is None and since is not None and since > _PROOF.total_seconds():
+        return Status.WARNING, value, f"there are backups since {span(since)}, and nobody knows if they can be restored"
     return Status.OK, value, ""
 
 

@@ -1,9 +1,10 @@
-"""KEEP: copies of everything in a Grafana, proven, compared and brought back.
+"""KEEP: copies of everything in a Grafana and of the data of a Prometheus, proven, compared and brought back.
 
     manifest.py   what is in a backup, and whether it is all that there was
     store.py      where the files of backups are: this machine's disk
     remote.py     the same in S3, Google, Azure and what else fsspec reaches
-    shelf.py      the backups of one Grafana: objects by their hashes, and a manifest for each backup
+    rack.py       the backups of one server: objects by their hashes, and a manifest for each backup
+    shelf.py      those of one Grafana
     collect.py    a backup is made: everything listed, read, kept, listed and read again
     retention.py  which backups stay
     compare/      what is different between two objects, by meaning
@@ -15,6 +16,12 @@
     plan.py       what a restore would do
     restore.py    a plan is carried out
     drill.py      the newest backup is restored for trial
+
+    snapshot.py   what is in a backup of a Prometheus
+    vault.py      those of one Prometheus: files of any size
+    fetch.py      a backup is made: Prometheus makes a snapshot, its files are fetched
+    coverage.py   what it lacks that the one before it had
+    refill.py     a data folder is written anew
 
 A backup is its manifest, which is written last; an object that did not change is the same file in all of them.
 """

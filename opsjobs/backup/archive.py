@@ -50,8 +50,7 @@ def pack(shelf: Shelf, backup: Manifest, path: Path) -> int:
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             with tarfile.open(fileobj=file, mode="w:gz") as archive:
                 _add(archive, _MANIFEST, manifests.write(backup))
-                for sha256 in sorted({each.sha256 for each in backup.entries}):
-                    entry = next(each for each in backup.entries if each.sha256 == sha256)
+                for sha256, entry in sorted({each.sha256: each for each in backup.entries}.items()):
                     _add(archive, f"{sha256}.json", shelf.raw(entry))
             file.flush()
             os.fsync(file.fileno())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
 
 from opsjobs.backup import compare
 from opsjobs.backup.compare import Difference
@@ -23,13 +24,23 @@ class Kind(Enum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Side:
     """A backup, and where its objects are."""
 
     shelf: Shelf
     backup: Manifest
     label: str
+
+    @cached_property
+    def homes(self) -> dict[str, str]:
+        """The titles of its folders by their uids."""
+        return {uid: each.title for uid, each in self.backup.of("folder").items()}
+
+    @cached_property
+    def failed(self) -> set[tuple[str, str]]:
+        """What is there and could not be read."""
+        return {(each.kind, each.uid) for each in self.backup.failures if each.uid}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,9 +110,7 @@ def _change(before: Side, after: Side, old: Entry | None, new: Entry | None) -> 
 
 def _failed(before: Side, after: Side, entry: Entry) -> bool:
     """Whether one side has it and could not read it: that is no change."""
-    return any(
-        (each.kind, each.uid) == entry.key for side in (before, after) for each in side.backup.failures if each.uid
-    )
+    return entry.key in before.failed or entry.key in after.failed
 
 
 def _told(side: Side, entry: Entry, change: Kind) -> Change:
@@ -118,8 +127,7 @@ def _told(side: Side, entry: Entry, change: Kind) -> Change:
 
 def _home(side: Side, entry: Entry) -> str:
     """The title of the folder that it is in."""
-    home = next((each for each in side.backup.entries if each.kind == "folder" and each.uid == entry.folder), None)
-    return home.title if home else entry.folder
+    return side.homes.get(entry.folder, entry.folder)
 
 
 def signed(changes: list[Change], source: Objects, before: Manifest) -> Iterator[Change]:

@@ -16,14 +16,16 @@ from typing import Self
 from opsjobs.backup import manifest as manifests
 from opsjobs.backup.manifest import Entry, Failure, Manifest, Purpose, Verdict
 from opsjobs.backup.shelf import Shelf
-from opsjobs.errors import NotFound, NotOffered, SourceError, TimedOut, Unreachable
-from opsjobs.objects import KINDS, TRIAL, Listed, many
+from opsjobs.errors import NotFound, NotOffered, Overloaded, SourceError, TimedOut, Unreachable
+from opsjobs.objects import KINDS, Listed, Server, is_trial, many
 from opsjobs.sources import Objects
 
 _WAITING = 4
 """How many objects wait for each of those who read: what is listed is not held in memory twice."""
 _GIVE_UP = 16
 """After how many in a row that could not be reached the rest is not tried."""
+_FEW = 3
+"""Of fewer objects all may be gone."""
 TOLERANCE = 0.1
 """Which share of the objects of a kind may be gone since the last good backup; one always may."""
 
@@ -42,6 +44,8 @@ class Order:
     left_out: tuple[str, ...] = ()
     fewer: bool = False
     """Whether somebody knows that there is much less than the last time."""
+    before: Manifest | None = None
+    """What it is held against; None for the newest complete backup of the shelf."""
     progress: Progress = field(default=lambda *_: None)
 
 
@@ -52,19 +56,20 @@ def back_up(source: Objects, shelf: Shelf, order: Order) -> Manifest:
     """
     started, server = order.clock(), source.server
     shelf.store.tidy()
-    before = shelf.latest()
+    before = order.before or shelf.latest()
     with _Reading(source, shelf, order.progress) as reading:
         for kind in KINDS:
             if kind not in order.left_out:
                 reading.collect(kind)
         for kind in tuple(reading.listed):
             reading.again(kind)
+        reading.healed(_ticking(order.progress, "reading back", len(reading.entries)))
     entries = tuple(sorted(reading.entries.values(), key=lambda each: each.key))
     failures = [*reading.failures.values(), *_homeless(entries, reading)]
-    failures += shelf.verify(entries, _ticking(order.progress, "reading back", len(entries)))
-    shrunk = [] if order.fewer or before is None else list(_shrunk(before, entries, order.left_out))
+    shrunk = [] if order.fewer or before is None else list(_shrunk(before, server, entries, order.left_out))
+    empty = not any(each.kind == "dashboard" for each in entries) and "dashboard" not in order.left_out
     made = Manifest(
-        id=_free(manifests.stamp(started), shelf.names()),
+        id=shelf.free(manifests.stamp(started)),
         system=order.system,
         target=order.target,
         purpose=Purpose.BACKUP,
@@ -72,7 +77,7 @@ def back_up(source: Objects, shelf: Shelf, order: Order) -> Manifest:
         made_by=order.made_by,
         started_at=started,
         finished_at=order.clock(),
-        verdict=_verdict(entries, failures, shrunk),
+        verdict=_verdict(failures, shrunk, empty=not entries or (empty and not order.fewer)),
         counts=manifests.counted(reading.listed, entries, failures),
         absent=reading.absent,
         left_out=order.left_out,
@@ -94,6 +99,9 @@ class _Reading:
         self._room = threading.Semaphore(source.concurrency * (_WAITING + 1))
         self._lock = threading.Lock()
         self._unreached = 0
+        self._found: dict[tuple[str, str], Listed] = {}
+        self._gone: set[tuple[str, str]] = set()
+        self._late: set[tuple[str, str]] = set()
         self.listed: dict[str, int] = {}
         self.entries: dict[tuple[str, str], Entry] = {}
         self.failures: dict[tuple[str, str], Failure] = {}
@@ -127,8 +135,14 @@ class _Reading:
         except SourceError as error:
             # What was listed before is read all the same.
             self._failed(Listed(kind=kind, uid="", title=""), f"cannot be listed: {error.message}")
-        self.listed[kind] = len({each.uid for each in found})
-        return found
+        self.listed[kind] = len(found)
+        names = Counter(each.uid for each in found)
+        for each in found:
+            if names[each.uid] > 1:
+                # Nobody could say which of them is restored.
+                self._failed(each, f"{names[each.uid]} have this name")
+        self._found |= {(each.kind, each.uid): each for each in found}
+        return [each for each in found if names[each.uid] == 1]
 
     def again(self, kind: str) -> None:
         """List a kind once more: what came meanwhile is read, and what went is no failure."""
@@ -140,13 +154,34 @@ class _Reading:
         known = {uid for each, uid in (*self.entries, *self.failures) if each == kind}
         new = [each for each in found if each.uid not in known]
         gone = known - {each.uid for each in found} - {""}
-        for uid in gone:
-            failure = self.failures.pop((kind, uid), None)
-            title = failure.title if failure else self.entries[kind, uid].title
+        for uid in sorted(gone):
+            if (kind, uid) in self._gone:
+                # It was not there any more when it was read, either.
+                self.failures.pop((kind, uid), None)
+            title = self._found[kind, uid].title
             self.notes.append(f"{kind} {title} ({uid}) was removed while the backup was made")
-        self.listed[kind] += len(new) - sum((kind, uid) not in self.entries for uid in gone)
+        if len(gone) > max(1, TOLERANCE * len(known)):
+            reason = f"{len(gone)} of {len(known)} were not listed any more at the end: rights may have been lost"
+            self._failed(Listed(kind=kind, uid="", title=""), reason)
+        self.listed[kind] += len(new)
+        self._found |= {(each.kind, each.uid): each for each in new}
         self.notes += [f"{kind} {each.title} ({each.uid}) came while the backup was made" for each in new]
-        self._read(new, KINDS[kind])
+        # What could not be reached, or had no time, may be able to answer now.
+        late = [self._found[key] for key in self.failures if key in self._late and key[0] == kind]
+        self._unreached = 0
+        self._read([*new, *late], KINDS[kind])
+
+    def healed(self, tick: Callable[[], None]) -> None:
+        """Read every file back; what is damaged is read and written anew while it can be."""
+        damaged = self._shelf.verify(list(self.entries.values()), tick)
+        for each in damaged:
+            key = (each.kind, each.uid)
+            try:
+                self.entries[key] = self._shelf.keep(self._source.read(self._found[key]), anew=True)
+            except SourceError:
+                self.failures[key] = each
+        for each in self._shelf.verify([self.entries[each.kind, each.uid] for each in damaged]):
+            self.failures[each.kind, each.uid] = each
 
     def _read(self, found: Sequence[Listed], what: str) -> None:
         tick = _ticking(self._progress, what, len(found))
@@ -170,13 +205,20 @@ class _Reading:
         except (Unreachable, TimedOut) as error:
             with self._lock:
                 self._unreached += 1
+                self._late.add((found.kind, found.uid))
             self._failed(found, error.message)
+        except NotFound:
+            self._gone.add((found.kind, found.uid))
+            self._failed(found, "it is listed, but not there")
         except SourceError as error:
-            self._failed(found, "it is listed, but not there" if isinstance(error, NotFound) else error.message)
+            if isinstance(error, Overloaded):
+                self._late.add((found.kind, found.uid))
+            self._failed(found, error.message)
         else:
             with self._lock:
                 self._unreached = 0
                 self.entries[found.kind, found.uid] = entry
+                self.failures.pop((found.kind, found.uid), None)
 
     def _failed(self, found: Listed, reason: str) -> None:
         failure = Failure(kind=found.kind, uid=found.uid, title=found.title, reason=reason)
@@ -186,7 +228,7 @@ class _Reading:
 
 def _lasting(source: Objects, kind: str) -> Iterator[Listed]:
     """What is listed, without what a drill that was killed left."""
-    return (each for each in source.listing(kind) if not each.uid.startswith(TRIAL))
+    return (each for each in source.listing(kind) if not is_trial(kind, each.uid, each.folder))
 
 
 def _ticking(progress: Progress, what: str, total: int) -> Callable[[], None]:
@@ -213,24 +255,25 @@ def _homeless(entries: Sequence[Entry], reading: _Reading) -> Iterator[Failure]:
             yield Failure(kind=each.kind, uid=each.uid, title=each.title, reason=reason)
 
 
-def _shrunk(before: Manifest, entries: Sequence[Entry], left_out: Sequence[str]) -> Iterator[str]:
-    """Kinds of which there is much less than in the last good backup: who lost rights sees less, or nothing."""
-    then, now = (Counter(each.kind for each in found) for found in (before.entries, entries))
-    for kind, count in then.items():
-        gone = count - now[kind]
-        if kind not in left_out and (not now[kind] or gone > max(1, TOLERANCE * count)):
-            yield f"{many(kind, now[kind])} where the backup of {before.id} has {count}"
+def _shrunk(before: Manifest, server: Server, entries: Sequence[Entry], left_out: Sequence[str]) -> Iterator[str]:
+    """What of the last good backup is gone: who lost rights sees less, or nothing; another server has other objects."""
+    then = before.server
+    if (server.organisation, server.url) != (then.organisation, then.url):
+        place = f"{then.organisation_name} (organisation {then.organisation}) of {then.url}"
+        yield f"the backup of {before.id} is of another Grafana: {place}"
+    now = {each.key for each in entries}
+    for kind in before.counts:
+        old = before.of(kind)
+        gone = sum((kind, uid) not in now for uid in old)
+        left = len(old) - gone
+        none = not left and (kind == "dashboard" or len(old) >= _FEW)
+        if kind not in left_out and gone and (none or gone > max(1, TOLERANCE * len(old))):
+            yield f"{many(kind, left)} of the {len(old)} that the backup of {before.id} has"
 
 
-def _verdict(entries: Sequence[Entry], failures: Sequence[Failure], shrunk: Sequence[str]) -> Verdict:
-    if not entries:
+def _verdict(failures: Sequence[Failure], shrunk: Sequence[str], *, empty: bool) -> Verdict:
+    if empty:
         return Verdict.EMPTY
     if shrunk:
         return Verdict.SHRUNK
     return Verdict.INCOMPLETE if failures else Verdict.COMPLETE
-
-
-def _free(name: str, taken: Sequence[str]) -> str:
-    """The name of a backup that there is not yet: there may be several within a second."""
-    names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
-    return next(each for each in names if each not in taken)

@@ -7,10 +7,11 @@ not made: they would fire. Of those, of data sources and of the rest the files a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import orjson
 
@@ -19,7 +20,7 @@ from opsjobs.backup import manifest as manifests
 from opsjobs.backup.manifest import Entry, Failure, Manifest
 from opsjobs.backup.shelf import Shelf
 from opsjobs.errors import BackupError, NotOffered, OpsjobsError, SourceError
-from opsjobs.objects import TRIAL, Copy, Listed
+from opsjobs.objects import TRIAL, Copy, Listed, is_trial
 from opsjobs.sources import Objects
 
 _KINDS = ("library-panel", "dashboard")
@@ -69,6 +70,8 @@ def run(
     Raises `SourceError` when Grafana cannot be reached or makes no folders, `BackupError` when it cannot be written.
     """
     source.server  # noqa: B018 - asked first, so that one that cannot be reached is told once
+    if not any(each.kind in _KINDS for each in backup.entries):
+        raise BackupError(f"{backup.id} holds nothing that can be restored for trial", advice="See what it holds.")
     # Of a drill that was killed.
     _clear(source)
     damaged = shelf.verify(backup.entries)
@@ -105,7 +108,7 @@ def run(
 
 def history(shelf: Shelf) -> Drills:
     """How drills went. Raises `BackupError` when that cannot be read."""
-    if _DRILLS not in shelf.store.sizes():
+    if shelf.store.size(_DRILLS) is None:
         return Drills()
     try:
         said = orjson.loads(shelf.store.get(_DRILLS))
@@ -164,12 +167,23 @@ def _trial(copy: Copy, number: int) -> Copy:
     """The same under another uid, in a folder of the drill."""
     # Within the 40 letters that Grafana takes.
     uid = TRIAL + manifests.digest(f"{copy.kind}/{copy.uid}".encode("utf-8", "replace"))[:24]
-    content = dict(copy.content)
+    content: dict[str, Any] = _silent(copy.content)
     if "apiVersion" in content:
         content["metadata"] = {**content["metadata"], "name": uid}
     else:
         content["uid"] = uid
     return replace(copy, uid=uid, folder=f"{TRIAL}{number}", content=content)
+
+
+def _silent(model: Any) -> Any:
+    """The same without the alerts that old versions keep in panels: they would fire."""
+    if not isinstance(model, Mapping):
+        return model
+    kept = {name: value for name, value in model.items() if name != "alert"}
+    for name in ("panels", "rows"):
+        if isinstance(kept.get(name), list):
+            kept[name] = [_silent(each) for each in kept[name]]
+    return kept
 
 
 def _clear(source: Objects) -> list[str]:
@@ -186,6 +200,6 @@ def _clear(source: Objects) -> list[str]:
 
 def _made(source: Objects, kind: str) -> list[Listed]:
     try:
-        return [each for each in source.listing(kind) if each.uid.startswith(TRIAL)]
+        return [each for each in source.listing(kind) if is_trial(kind, each.uid, each.folder)]
     except NotOffered:
         return []

@@ -124,6 +124,11 @@ class Manifest:
         """Bytes of all its objects."""
         return sum(each.size for each in self.entries)
 
+    @property
+    def hashes(self) -> set[str]:
+        """Of all its objects."""
+        return {each.sha256 for each in self.entries}
+
     def of(self, kind: str) -> dict[str, Entry]:
         """Its objects of a kind by their uids."""
         return {each.uid: each for each in self.entries if each.kind == kind}
@@ -150,6 +155,13 @@ def digest(content: bytes) -> str:
 def encoded(content: object, *, pretty: bool = False) -> bytes:
     """A value as JSON whose bytes depend on nothing but the value; `pretty` has a line for each member."""
     return orjson.dumps(content, option=orjson.OPT_SORT_KEYS | (_PRETTY if pretty else 0))
+
+
+def checked_hash(text: str) -> str:
+    """A SHA-256 as hexadecimal digits: it becomes the name of a file. Raises `ValueError`."""
+    if len(text) != _SHA256 or not set(text) <= _DIGITS:
+        raise ValueError(f"'{text[:80]}' is no SHA-256")
+    return text
 
 
 def entry(copy: Copy, sha256: str, size: int) -> Entry:
@@ -211,9 +223,14 @@ def read(content: bytes, name: str) -> Manifest:
                 "server": Server(**said["server"]),
                 "started_at": datetime.fromisoformat(said["started_at"]),
                 "finished_at": datetime.fromisoformat(said["finished_at"]),
+                **{name: _text(said[name]) for name in ("id", "system", "target", "made_by")},
+                "absent": {str(kind): str(reason) for kind, reason in said["absent"].items()},
                 "counts": {str(kind): Count(**count) for kind, count in said["counts"].items()},
                 "entries": tuple(map(_entry, said["entries"])),
-                "failures": tuple(Failure(**each) for each in said["failures"]),
+                "failures": tuple(
+                    Failure(**{name: _text(each[name]) for name in ("kind", "uid", "title", "reason")})
+                    for each in said["failures"]
+                ),
                 **{name: tuple(map(str, said[name])) for name in ("left_out", "missing", "notes")},
             }
         )
@@ -225,13 +242,20 @@ def read(content: bytes, name: str) -> Manifest:
 _OTHER = "Choose another backup: `opsjobs dashboards list`."
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"'{str(value)[:80]}' is no text")  # noqa: TRY004 - of a file, not of code
+    return value
+
+
 def _entry(said: Mapping[str, Any]) -> Entry:
     found = Entry(**{**said, "secrets": tuple(map(str, said["secrets"]))})
-    # It becomes the name of a file.
-    if len(found.sha256) != _SHA256 or not set(found.sha256) <= _DIGITS:
-        raise ValueError(f"'{found.sha256[:80]}' is no SHA-256")
+    checked_hash(found.sha256)
     if found.kind not in KINDS:
         raise ValueError(f"'{found.kind[:80]}' is no kind of object")
-    if not isinstance(found.size, int) or found.size < 0:
+    texts = (found.uid, found.title, found.folder, found.api, found.version, found.updated, found.updated_by)
+    if not all(isinstance(each, str) for each in texts):
+        raise ValueError("an object is described by something else than texts")
+    if type(found.size) is not int or found.size < 0:
         raise ValueError(f"'{found.size}' is no size")
     return found

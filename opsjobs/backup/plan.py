@@ -10,7 +10,7 @@ from typing import Any
 
 from opsjobs.backup import compare, references
 from opsjobs.backup import manifest as manifests
-from opsjobs.errors import SourceError
+from opsjobs.errors import BackupError, NotOffered, SourceError
 from opsjobs.objects import KINDS, Copy, Listed
 from opsjobs.sources import Objects
 
@@ -19,6 +19,8 @@ _KEPT_ANYWAY = {
     "policy": "a Grafana always has them",
 }
 """Kinds that are never removed, and why."""
+IN_FOLDERS = ("folder", "library-panel", "dashboard", "rule-group")
+"""Kinds of which objects are in folders, and go when their folder is removed."""
 _UNIQUE = ("folder", "library-panel", "dashboard")
 """Kinds whose titles some versions want once in a folder."""
 
@@ -95,10 +97,10 @@ class Aim:
     """Uids of data sources here, by the uid or name that they have in what is restored."""
     dangling: frozenset[str] = frozenset()
     """Data sources that were missing where it was kept, too."""
-    prune: bool = False
-    """Whether what is there and not wanted is removed."""
-    within: frozenset[str] | None = None
-    """Uids of folders: only what is in them is removed; None for everything."""
+    prune: frozenset[str] = frozenset()
+    """Kinds of which what is there and not wanted is removed; none where nothing is."""
+    within: str = ""
+    """The uid of a folder: only what is in it, and in those in it, is removed; empty for everything."""
 
 
 def make(source: Objects, aim: Aim, progress: Callable[[str, int, int], None] = lambda *_: None) -> list[Step]:
@@ -109,12 +111,19 @@ def make(source: Objects, aim: Aim, progress: Callable[[str, int, int], None] = 
     with ThreadPoolExecutor(source.concurrency) as pool:
         for kind in KINDS:
             wishes = [each for each in aim.wishes if each.kind == kind]
+            if kind == "folder":
+                wishes = _parents_first(wishes)
             for number, step in enumerate(pool.map(survey.step, wishes), 1):
                 progress(KINDS[kind], number, len(wishes))
                 steps.append(step)
-    if aim.prune:
-        steps += _removals(survey, aim)
+        if aim.prune:
+            steps += pool.map(survey.removal, _unwanted(survey, aim))
     return steps
+
+
+def _parents_first(folders: list[Wish]) -> list[Wish]:
+    homes = {each.uid: each for each in folders}
+    return sorted(folders, key=lambda each: len(list(_above(each.uid, homes))))
 
 
 class _Survey:
@@ -123,8 +132,11 @@ class _Survey:
     def __init__(self, source: Objects, aim: Aim) -> None:
         self._source, self._aim = source, aim
         self._there: dict[str, dict[str, Listed] | SourceError] = {}
-        for kind in {each.kind for each in aim.wishes} | {"folder", "data-source"}:
+        for kind in {each.kind for each in aim.wishes} | {"folder", "data-source"} | (aim.prune and set(IN_FOLDERS)):
             self._there[kind] = self._listed(kind)
+        self._titled = {
+            (each.kind, each.folder, each.title.lower()): each for kind in _UNIQUE for each in self.there(kind).values()
+        }
         self._folders = self._uids("folder") | {each.uid for each in aim.wishes if each.kind == "folder"} | {""}
         self._sources = self._known_sources()
 
@@ -162,7 +174,11 @@ class _Survey:
             wish = replace(wish, folder=live.folder)
         if live and wish.dependency:
             return _step(Action.UNCHANGED, wish, "it is there, and only needed", live=live)
-        wanted = granted(wish, self._aim)
+        try:
+            wanted = granted(wish, self._aim)
+            self._source.fit(wanted)
+        except (BackupError, NotOffered) as error:
+            return _step(Action.IMPOSSIBLE, wish, error.message, live=live)
         blocked = self._blocked(wish, wanted, live)
         if blocked:
             return _step(*blocked, live=live)
@@ -203,23 +219,59 @@ class _Survey:
         """What has its title at its place, under another uid: versions before 11.3 would save over that one."""
         if wish.kind == "data-source":
             return next((each for each in self.there(wish.kind).values() if each.title == wish.title), None)
-        if wish.kind not in _UNIQUE:
+        if wish.kind != "library-panel" and not self._source.unique_titles:
             return None
-        same = (each for each in self.there(wish.kind).values() if each.title.lower() == wish.title.lower())
-        return next((each for each in same if each.folder == wish.folder), None)
+        return self._titled.get((wish.kind, wish.folder, wish.title.lower()))
+
+    def removal(self, found: Listed) -> Step:
+        """What becomes of something that is not wanted."""
+        step = Step(
+            action=Action.REMOVE, kind=found.kind, uid=found.uid, title=found.title, folder=found.folder, live=found
+        )
+        if found.kind == "folder":
+            kept = [KINDS[kind] for kind in IN_FOLDERS if kind not in self._aim.prune and self.holds(kind, found.uid)]
+            if kept:
+                reason = f"it holds {', '.join(kept)}, of which the backup knows nothing"
+                return replace(step, action=Action.CONFLICT, reason=reason)
+        try:
+            now = self._source.read(found)
+        except SourceError as error:
+            return replace(step, action=Action.IMPOSSIBLE, reason=error.message)
+        if now.provisioned:
+            return replace(step, action=Action.PROVISIONED, reason="a file of the server says how it is")
+        return replace(step, title=now.title, seen=fingerprint(now))
+
+    def holds(self, kind: str, folder: str) -> bool:
+        """Whether something of a kind may be in a folder: what cannot be listed may."""
+        found = self._there.get(kind)
+        if isinstance(found, SourceError):
+            return not isinstance(found, NotOffered)
+        return any(each.folder == folder for each in (found or {}).values())
 
 
-def _removals(survey: _Survey, aim: Aim) -> Iterator[Step]:
+def _unwanted(survey: _Survey, aim: Aim) -> list[Listed]:
     """What is there and not wanted, in the opposite order: what is in a folder before the folder."""
     wanted = {(each.kind, each.uid) for each in aim.wishes}
-    for kind in reversed([kind for kind in KINDS if any(each.kind == kind for each in aim.wishes)]):
-        if kind in _KEPT_ANYWAY:
-            continue
-        for each in reversed(list(survey.there(kind).values())):
-            if (kind, each.uid) not in wanted and (aim.within is None or each.folder in aim.within):
-                yield Step(
-                    action=Action.REMOVE, kind=kind, uid=each.uid, title=each.title, folder=each.folder, live=each
-                )
+    folders = survey.there("folder")
+    within = {uid for uid in folders if aim.within in set(_over(uid, folders))} | {aim.within} if aim.within else None
+    found: list[Listed] = []
+    for kind in reversed([kind for kind in KINDS if kind in aim.prune and kind not in _KEPT_ANYWAY]):
+        there = [
+            each
+            for each in survey.there(kind).values()
+            if (kind, each.uid) not in wanted and (within is None or each.folder in within)
+        ]
+        found += sorted(there, key=lambda each: -len(list(_over(each.uid, folders)))) if kind == "folder" else there
+    return found
+
+
+def _over(uid: str, folders: Mapping[str, Listed]) -> Iterator[str]:
+    """A folder that is there, and those that it is in."""
+    seen: set[str] = set()
+    while uid in folders and uid not in seen:
+        seen.add(uid)
+        yield uid
+        uid = folders[uid].folder
 
 
 def _step(action: Action, wish: Wish, reason: str = "", live: Listed | None = None) -> Step:
@@ -279,7 +331,7 @@ def chosen(wishes: Iterable[Wish], *, uids: Sequence[str], folder: str) -> list[
         if (each.kind, each.uid) in picked:
             needed |= {("folder", uid) for uid in _above(each.folder, homes)}
             if each.kind == "dashboard":
-                needed |= {("library-panel", uid) for uid in references.panels(each.load().content)}
+                needed |= {("library-panel", uid) for uid in _panels(each)}
     panels = {each.uid: each for each in known if each.kind == "library-panel"}
     for kind, uid in sorted(needed):
         if kind == "library-panel" and uid in panels:
@@ -291,9 +343,12 @@ def chosen(wishes: Iterable[Wish], *, uids: Sequence[str], folder: str) -> list[
     ]
 
 
-def inside(wishes: Iterable[Wish], folder: str) -> frozenset[str]:
-    """The uids of a folder and those in it."""
-    return frozenset(_below(folder, {each.uid: each for each in wishes if each.kind == "folder"}))
+def _panels(wish: Wish) -> set[str]:
+    """The library panels that a dashboard shows; none of one that is damaged, which its own step tells."""
+    try:
+        return references.panels(wish.load().content)
+    except BackupError:
+        return set()
 
 
 def _above(uid: str, homes: Mapping[str, Wish]) -> Iterator[str]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import fsspec
 
-from opsjobs.backup.store import checked
-from opsjobs.errors import BackupError
+from opsjobs.backup.store import checked, read_out
+from opsjobs.errors import BackupError, OpsjobsError
 
 
 class Remote:
@@ -27,7 +28,7 @@ class Remote:
         filesystem.invalidate_cache()
         self._files: Any = filesystem
         self._root = root.rstrip("/")
-        self._known: dict[str, int] | None = None
+        self._known: dict[str, dict[str, int]] = {}
 
     def sizes(self, folder: str = "") -> dict[str, int]:
         with self._told("cannot be listed"):
@@ -48,16 +49,36 @@ class Remote:
             self._files.pipe_file(self._path(name), content)
 
     def has(self, name: str, content: bytes) -> bool:
+        return self.size(name) == len(content)
+
+    def size(self, name: str) -> int | None:
         # One listing instead of a question for each: what is there has its hash for a name, and is whole.
-        if self._known is None:
-            self._known = self.sizes(name.partition("/")[0])
-        return self._known.get(checked(name)) == len(content)
+        folder = checked(name).partition("/")[0]
+        if folder not in self._known:
+            self._known[folder] = self.sizes(folder)
+        return self._known[folder].get(name)
+
+    def pour(self, name: str, pieces: Iterable[bytes]) -> None:
+        # It lies here until all of it is known to be right: an upload that breaks off may leave half of it there.
+        with self._told(f"{name} cannot be written"), NamedTemporaryFile(prefix="opsjobs-") as file:
+            file.writelines(pieces)
+            file.flush()
+            self._files.put_file(file.name, self._path(name))
+        self._known.pop(name.partition("/")[0], None)
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        with (
+            self._told(f"{name} cannot be read"),
+            self._files.open(self._path(name), "rb", cache_type="readahead") as file,
+        ):
+            yield from read_out(file)
 
     def remove(self, name: str) -> None:
         with self._told(f"{name} cannot be removed"):
             path = self._path(name)
             if self._files.exists(path):
                 self._files.rm_file(path)
+        self._known.pop(name.partition("/")[0], None)
 
     def settle(self, names: Iterable[str]) -> None:
         """What an object store took is safe."""
@@ -72,7 +93,7 @@ class Remote:
     def _told(self, what: str) -> Iterator[None]:
         try:
             yield
-        except BackupError:
+        except OpsjobsError:
             raise
         except ImportError as error:
             raise BackupError(

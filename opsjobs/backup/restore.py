@@ -17,8 +17,8 @@ from opsjobs.backup import plan as plans
 from opsjobs.backup.manifest import Entry, Manifest, Purpose, Verdict
 from opsjobs.backup.plan import Action, Aim, Step
 from opsjobs.backup.shelf import Shelf
-from opsjobs.errors import BackupError, OpsjobsError, SourceError, TimedOut, Unreachable
-from opsjobs.objects import KINDS, Copy, Listed
+from opsjobs.errors import BackupError, NotOffered, OpsjobsError, SourceError, TimedOut, Unreachable
+from opsjobs.objects import KINDS, Copy, Listed, one
 from opsjobs.sources import Objects
 
 _TOGETHER = {"dashboard", "library-panel"}
@@ -55,21 +55,24 @@ def save(source: Objects, shelf: Shelf, steps: Sequence[Step], by: Signature) ->
     touched = [step for step in steps if step.action.writes and step.live]
     if not touched:
         return None
-    entries: list[Entry] = []
-    for step in touched:
+
+    def kept(step: Step) -> Entry:
         now = source.read(_live(step))
         if step.seen and plans.fingerprint(now) != step.seen:
             raise BackupError(
-                f"{step.kind} {step.title} ({step.uid}) was changed since the plan was made",
+                f"{one(step.kind)} {step.title} ({step.uid}) was changed since the plan was made",
                 advice="Run the restore again, and read its new plan.",
             )
-        entries.append(shelf.keep(now))
+        return shelf.keep(now)
+
+    with ThreadPoolExecutor(source.concurrency) as pool:
+        entries = list(pool.map(kept, touched))
     damaged = shelf.verify(entries)
     if damaged:
         raise BackupError(f"what would be overwritten cannot be kept: {damaged[0]}", advice="Nothing was changed.")
     listed = {kind: sum(each.kind == kind for each in entries) for kind in KINDS}
     saved = Manifest(
-        id=f"{manifests.stamp(started)}-before",
+        id=shelf.free(f"{manifests.stamp(started)}-before"),
         system=by.system,
         target=by.target,
         purpose=Purpose.BEFORE_RESTORE,
@@ -129,12 +132,23 @@ class _Writer:
 
     def _write(self, step: Step) -> None:
         if step.action is Action.REMOVE:
+            self._empty(step)
             self._source.remove(_live(step))
             return
         now = self._source.read(step.live) if step.live else None
         if now and plans.fingerprint(now) != step.seen:
             raise BackupError("it was changed since the plan was made: run the restore again")
         self._source.write(self.wanted(step), now)
+
+    def _empty(self, step: Step) -> None:
+        """Raises `BackupError` for a folder with something in it: Grafana would remove that, too."""
+        for kind in plans.IN_FOLDERS if step.kind == "folder" else ():
+            try:
+                inside = next((each for each in self._source.listing(kind) if each.folder == step.uid), None)
+            except NotOffered:
+                continue
+            if inside:
+                raise BackupError(f"it is not empty: {one(kind)} {inside.title or inside.uid} is in it")
 
     def wanted(self, step: Step) -> Copy:
         """What the step would have be there."""

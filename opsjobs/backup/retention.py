@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from typing import Generic
 
-from opsjobs.backup.manifest import Manifest, Purpose
+from opsjobs.backup.manifest import Purpose
+from opsjobs.backup.rack import Backup, Made
 
 _BEFORE_RESTORE = timedelta(days=90)
 """How long what a restore overwrote is kept."""
@@ -24,15 +26,15 @@ class Keep:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kept:
+class Kept(Generic[Made]):
     """What becomes of a backup, and why."""
 
-    backup: Manifest
+    backup: Made
     reasons: tuple[str, ...]
     """Why it stays; none where it goes."""
 
 
-def plan(backups: Sequence[Manifest], whole: Callable[[Manifest], bool], keep: Keep, at: datetime) -> list[Kept]:
+def plan(backups: Sequence[Made], whole: Callable[[Made], bool], keep: Keep, at: datetime) -> list[Kept[Made]]:
     """What becomes of each backup, the newest first.
 
     Only a complete backup whose files are all there and whole counts; `whole` reads them, and is asked only of those.
@@ -62,7 +64,7 @@ def plan(backups: Sequence[Manifest], whole: Callable[[Manifest], bool], keep: K
     return [Kept(backup=each, reasons=tuple(reasons.get(each.id, ()))) for each in newest]
 
 
-def _periods(keep: Keep, zone: tzinfo | None) -> list[tuple[str, int, Callable[[Manifest], str]]]:
+def _periods(keep: Keep, zone: tzinfo | None) -> list[tuple[str, int, Callable[[Backup], str]]]:
     return [
         ("day", keep.daily, lambda each: f"{each.started_at.astimezone(zone):%Y-%m-%d}"),
         ("week", keep.weekly, lambda each: f"{each.started_at.astimezone(zone):%G-W%V}"),

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from opsjobs.backup import changes, drill
 from opsjobs.backup.changes import Change, Kind, Side
-from opsjobs.backup.manifest import Manifest, Verdict
+from opsjobs.backup.manifest import Manifest, Verdict, stamped
 from opsjobs.backup.shelf import Shelf
 from opsjobs.errors import BackupError
 from opsjobs.objects import BackedUp, many, one
@@ -21,7 +21,9 @@ def of(shelf: Shelf, target: str, max_age: float, *, before: datetime | None = N
     try:
         newest, good = shelf.latest(good=False), shelf.latest()
         drills = drill.history(shelf)
-        then = _earlier(shelf, before) if before and good and good.started_at >= before else None
+        names = shelf.names()
+        unreadable = shelf.unreadable(good.id if good else "")
+        then = shelf.latest(before=before) if before and good and good.started_at >= before else None
         different = list(_different(shelf, then, good)) if then and good else []
     except BackupError as error:
         return BackedUp(target=target, max_age=max_age, error=error.message)
@@ -30,13 +32,20 @@ def of(shelf: Shelf, target: str, max_age: float, *, before: datetime | None = N
         max_age=max_age,
         complete_at=good.started_at if good else None,
         held=_held(good) if good else "",
+        since=stamped(names[-1]) if names else None,
         newest_at=newest.started_at if newest else None,
-        worth=worth(newest) if newest and not newest.good else "",
+        worth=_bad(newest, unreadable),
         proven_at=drills.held_at,
         drill=drills.lost,
         changes=tuple(different),
         changed_since=then.started_at if then else None,
     )
+
+
+def _bad(newest: Manifest | None, unreadable: list[str]) -> str:
+    if unreadable:
+        return f"damaged: the manifest of {unreadable[0]} cannot be read"
+    return worth(newest) if newest and not newest.good else ""
 
 
 def worth(backup: Manifest) -> str:
@@ -52,11 +61,6 @@ def worth(backup: Manifest) -> str:
 def _held(backup: Manifest) -> str:
     count = backup.counts["dashboard"].saved if "dashboard" in backup.counts else 0
     return f"{many('dashboard', count)}, {len(backup.entries)} objects"
-
-
-def _earlier(shelf: Shelf, before: datetime) -> Manifest | None:
-    """The newest complete backup from before a time."""
-    return shelf.latest(before=before)
 
 
 def _different(shelf: Shelf, then: Manifest, now: Manifest) -> Iterator[str]:

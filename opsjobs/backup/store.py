@@ -16,6 +16,7 @@ from opsjobs.errors import BackupError
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _PARTIAL = ".partial-"
 _THREADS = 8
+_PIECE = 1 << 20
 
 
 class Store(Protocol):
@@ -37,6 +38,18 @@ class Store(Protocol):
     def has(self, name: str, content: bytes) -> bool:
         """Whether a file of that name is there, whole as far as that can be told quickly."""
 
+    def size(self, name: str) -> int | None:
+        """How many bytes a file has, as far as that can be told quickly; None where there is none of that name."""
+
+    def pour(self, name: str, pieces: Iterable[bytes]) -> None:
+        """As `put`, of any size: memory holds a piece at a time. What the pieces raise is raised, and nothing written.
+
+        Raises `BackupError`.
+        """
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The bytes of a file of any size, a piece at a time. Raises `BackupError`, also where there is none."""
+
     def remove(self, name: str) -> None:
         """Remove a file; none is as good. Raises `BackupError`."""
 
@@ -45,6 +58,19 @@ class Store(Protocol):
 
     def tidy(self) -> None:
         """Remove what writers left that were killed; only for whoever holds the lock. Raises `BackupError`."""
+
+
+def read_out(file: Readable) -> Iterator[bytes]:
+    """What is left of an open file, a piece at a time. Raises what reading it raises."""
+    while piece := file.read(_PIECE):
+        yield piece
+
+
+class Readable(Protocol):
+    """An open file."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """So many bytes at most; none at its end."""
 
 
 def checked(name: str) -> str:
@@ -85,13 +111,19 @@ class Folder:
             return (self._root / checked(name)).read_bytes()
 
     def put(self, name: str, content: bytes) -> None:
+        self.pour(name, [content])
+
+    def pour(self, name: str, pieces: Iterable[bytes]) -> None:
         with self._told(f"{name} cannot be written"):
             path = self._root / checked(name)
             self._make(path.parent)
             partial = path.parent / f"{_PARTIAL}{secrets.token_hex(8)}"
             try:
                 with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                    file.write(content)
+                    file.writelines(pieces)
+                    file.flush()
+                    # Before it gets its name: a name without its bytes would survive a power cut.
+                    os.fsync(file.fileno())
                 partial.replace(path)
             except BaseException:
                 partial.unlink(missing_ok=True)
@@ -103,15 +135,27 @@ class Folder:
         except OSError:
             return False
 
+    def size(self, name: str) -> int | None:
+        with self._told(f"{name} cannot be read"):
+            try:
+                return (self._root / checked(name)).stat().st_size
+            except FileNotFoundError:
+                return None
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        with self._told(f"{name} cannot be read"), (self._root / checked(name)).open("rb", buffering=0) as file:
+            yield from read_out(file)
+
     def remove(self, name: str) -> None:
         with self._told(f"{name} cannot be removed"):
             (self._root / checked(name)).unlink(missing_ok=True)
 
     def settle(self, names: Iterable[str]) -> None:
-        paths = [self._root / checked(name) for name in names]
+        # The bytes are on the disk; their names are in their folders, and the names of these in the one above.
+        folders = {self._root, *(above for name in names for above in (self._root / checked(name)).parents)}
+        within = [each for each in folders if each == self._root or self._root in each.parents]
         with self._told("cannot be written"), ThreadPoolExecutor(_THREADS) as pool:
-            list(pool.map(_synced, paths))
-            list(pool.map(_synced, {path.parent for path in paths}))
+            list(pool.map(_synced, within))
 
     def tidy(self) -> None:
         with self._told("cannot be tidied"):

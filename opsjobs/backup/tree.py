@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 import unicodedata
 from collections.abc import Mapping
@@ -24,31 +25,39 @@ _LONGEST = 60
 
 
 def write(shelf: Shelf, backup: Manifest, folder: Path) -> None:
-    """Write a backup as files below a folder, in place of those of an earlier one. Raises `BackupError`.
+    """Write a backup as files below a folder, 0600, in place of those of an earlier one. Raises `BackupError`.
 
-    A folder with something else in it is left alone.
+    A folder with something else in it is left alone, and so is what is there when something cannot be read.
     """
+    partial = folder / f".partial-{secrets.token_hex(8)}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(each.name not in {_MARK, ".git", "README.md"} for each in folder.iterdir()) and not _ours(folder):
             raise BackupError(
                 f"{folder} holds files that are not from here", advice="Give --export an empty folder, or a new one."
             )
-        _clear(folder)
-        (folder / _MARK).write_text(
-            "Written by opsjobs dashboards backup --export; files that it wrote are replaced.\n"
-        )
         homes = backup.of("folder")
-        for entry in backup.entries:
-            path = folder / entry.kind / _home(entry.folder, homes) / _name(entry)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            content = shelf.content(entry)
-            kept = {name: content[name] for name in content if name not in _COUNTED}
-            path.write_bytes(manifests.encoded(kept, pretty=True))
+        try:
+            for entry in backup.entries:
+                content = shelf.content(entry)
+                kept = {name: content[name] for name in content if name not in _COUNTED}
+                _put(partial / entry.kind / _home(entry.folder, homes) / _name(entry), kept)
+            _clear(folder)
+            for each in sorted(partial.iterdir()) if partial.is_dir() else ():
+                each.replace(folder / each.name)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        (folder / _MARK).write_text(_SAID)
     except OSError as error:
         raise BackupError(
-            f"{folder}: cannot be written: {error.strerror}", advice="Give --export another one."
+            f"{folder}: cannot be written: {error.strerror}", advice="Give --export another folder."
         ) from None
+
+
+def _put(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(manifests.encoded(content, pretty=True))
 
 
 def _ours(folder: Path) -> bool:

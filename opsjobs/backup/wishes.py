@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from opsjobs.backup import manifest as manifests
+from opsjobs.backup import references
 from opsjobs.backup.manifest import Manifest
 from opsjobs.backup.plan import Wish
 from opsjobs.backup.shelf import Shelf
@@ -55,17 +56,19 @@ def of(shelf: Shelf, backup: Manifest) -> list[Wish]:
     ]
 
 
-def dangling(shelf: Shelf, backup: Manifest) -> frozenset[str]:
+def dangling(backup: Manifest, wanted: Sequence[Wish]) -> frozenset[str]:
     """Data sources that objects asked which were not there when they were kept: they are not missed."""
-    from opsjobs.backup import references  # noqa: PLC0415 - walks every dashboard: only where it is asked
-
     if "data-source" not in backup.counts:
         return frozenset()
     known = {name for each in backup.of("data-source").values() for name in (each.uid, each.title)}
     asked: set[str] = set()
-    for each in backup.entries:
+    for each in wanted:
         if each.kind in {"dashboard", "library-panel", "rule-group"}:
-            asked |= references.sources(shelf.content(each))
+            try:
+                asked |= references.sources(each.load().content)
+            except BackupError:
+                # Its own step tells that it is damaged.
+                continue
     return frozenset(asked - known)
 
 
@@ -95,8 +98,9 @@ def _resource(document: dict[str, Any], name: str, into: str | None) -> Wish:
     metadata, spec = document.get("metadata"), document.get("spec")
     if not isinstance(metadata, dict) or not isinstance(spec, dict) or not metadata.get("name"):
         raise BackupError(f"{name} is a dashboard without metadata.name or spec")
-    notes = metadata.get("annotations") or {}
-    folder = str(notes.get("grafana.app/folder") or "") if into is None else into
+    notes = metadata.get("annotations")
+    named = notes.get("grafana.app/folder") if isinstance(notes, dict) else None
+    folder = (str(named) if named else None) if into is None else into
     content = {"apiVersion": document["apiVersion"], "kind": "Dashboard", "metadata": metadata, "spec": spec}
     return _wish("dashboard", str(metadata["name"]), str(spec.get("title") or name), folder, content)
 

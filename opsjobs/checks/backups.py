@@ -37,6 +37,8 @@ def _ask(around: Around, __: Deadline) -> Iterable[Found]:
             title=row.title,
             status=row.status,
             text=f"{row.value}, {row.reason}" if row.reason else row.value,
+            # The run that failed is how that came about.
+            cause="job:backup" if kind == "backup" else "",
             advice=advice.get(subject, ""),
             team=team,
             runbook=runbook,

@@ -8,6 +8,7 @@
     checks.py    opsjobs checks
     findings.py  opsjobs findings
     dashboards.py  opsjobs dashboards
+    metrics.py   opsjobs metrics
     keeping.py   the Grafanas of a system and their backups, opened
     marks.py     how a status looks
     telling.py   who is told, and by what
@@ -39,6 +40,7 @@ from opsjobs.cli.dashboards import dashboards
 from opsjobs.cli.demo import demo
 from opsjobs.cli.findings import findings
 from opsjobs.cli.health import health
+from opsjobs.cli.metrics import metrics
 from opsjobs.cli.notify import notify
 from opsjobs.cli.runs import runs
 from opsjobs.cli.stack import stack
@@ -46,7 +48,7 @@ from opsjobs.cli.system import system
 from opsjobs.errors import ConfigError, Interrupted, OpsjobsError, UsageError
 from opsjobs.log import Redactor, configure
 
-COMMANDS = (daily, costs, health, dashboards, checks, findings, runs, notify, system, stack, config, demo)
+COMMANDS = (daily, costs, health, dashboards, metrics, checks, findings, runs, notify, system, stack, config, demo)
 _REDACTOR = Redactor()
 
 

@@ -17,7 +17,7 @@ from opsjobs.cli.keeping import SYSTEM, TARGET, Target
 from opsjobs.cli.marks import heading
 from opsjobs.cli.restore import drill, pack, restore
 from opsjobs.cli.setting import Setting, configured, now, setting
-from opsjobs.errors import OpsjobsError
+from opsjobs.errors import BackupError, OpsjobsError, UsageError
 
 if TYPE_CHECKING:
     from opsjobs.backup.manifest import Failure, Manifest
@@ -74,18 +74,21 @@ def backup(
         by_system.setdefault(each.system, []).append(each)
     for system, found in by_system.items():
         _backed_up(here, system, found, (made, failed), fewer=fewer_expected)
-    for label, manifest in made.items():
-        if tree:
-            _exported(here, label, manifest, tree if len(made) == 1 else tree / label.replace(", ", "/"))
     if as_json:
         lost = [{"target": label, "error": error.message} for label, error in failed.items()]
         documents = [{**_summary(each), **_details(each)} for each in made.values()]
         click.echo(redactor.redact(json.dumps({"backups": documents, "failed": lost}, indent=2, ensure_ascii=False)))
     else:
         for label, manifest in made.items():
-            click.echo(redactor.redact("\n".join(_told(label, manifest))))
+            keeping.tell(redactor, _told(label, manifest))
         for label, error in failed.items():
-            click.echo(redactor.redact(f"{label}: {error.message}\n{error.advice}".rstrip()), err=True)
+            keeping.tell(redactor, filter(None, [f"{label}: {error.message}", error.advice]), err=True)
+    several = len(made) + len(failed) > 1
+    for label, manifest in made.items():
+        if tree and manifest.good:
+            _exported(here, label, manifest, tree / label.replace(", ", "/") if several else tree)
+        elif tree:
+            keeping.tell(redactor, [f"{label}: not exported, since it is {manifest.verdict.value}"], err=True)
     worthless = failed or any(each.verdict.value in {"shrunk", "empty"} for each in made.values())
     context.exit(_FAILED if worthless else 0 if all(each.good for each in made.values()) else _PARTIAL)
 
@@ -137,15 +140,15 @@ def _one(here: Setting, target: Target, *, fewer: bool) -> Manifest:
 
 
 def _ending(made: Sequence[Manifest], lost: Sequence[str]) -> Ending:
-    from opsjobs.backup.state import worth  # noqa: PLC0415 - slow to import
+    from opsjobs.backup.manifest import Verdict  # noqa: PLC0415 - slow to import
+    from opsjobs.backup.state import worth  # noqa: PLC0415 - as above
     from opsjobs.model import Outcome, Status  # noqa: PLC0415 - as above
     from opsjobs.runner import Ending  # noqa: PLC0415 - as above
 
     outcome, status = Outcome.SUCCEEDED, Status.OK
-    if lost:
+    if lost or any(each.verdict in {Verdict.SHRUNK, Verdict.EMPTY} for each in made):
         outcome, status = Outcome.FAILED, Status.CRITICAL
     elif not all(each.good for each in made):
-        # What a backup is worth is told by itself: the run did what it could.
         outcome, status = Outcome.PARTIAL, Status.WARNING
     said = [f"{each.target}: {worth(each)}" for each in made if not each.good]
     return Ending(outcome=outcome, status=status, error="; ".join([*lost, *said]))
@@ -214,7 +217,7 @@ def listed(redactor: Redactor, *, name: str, target: str | None, as_json: bool, 
             whole = f"{held}{len(backup.entries)} objects, {_size(backup.size)}"
             click.echo(redactor.redact(f"  {backup.id:<27}  {_when(backup.started_at)}  {what:<16}  {whole}"))
         for error in broken:
-            click.echo(redactor.redact(f"  {error.message}"), err=True)
+            keeping.tell(redactor, [f"  {error.message}"], err=True)
 
 
 def _when(at: datetime) -> str:
@@ -242,6 +245,8 @@ def show(
     """Show what is in a backup, by default in the newest complete one."""
     from opsjobs.objects import KINDS  # noqa: PLC0415 - slow to import
 
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"'{kind}' is no kind of object", advice=f"There is {', '.join(KINDS)}.")
     here = setting(file, redactor)
     chosen = keeping.one_target(here, name, target)
     found = keeping.shelf(here, chosen).chosen(backup)
@@ -258,7 +263,7 @@ def show(
             edited = f"  version {entry.version}" if entry.version else ""
             secrets = f"  without its secrets: {', '.join(entry.secrets)}" if entry.secrets else ""
             lines.append(f"  {entry.uid}  {entry.title}{place}{edited}{secrets}")
-    click.echo(redactor.redact("\n".join(map(keeping.plain, lines))))
+    keeping.tell(redactor, lines)
 
 
 @dashboards.command(epilog="Example: opsjobs dashboards verify 2026-11-21")
@@ -294,7 +299,7 @@ def verify(
         document = {**_summary(found), "damaged": [asdict(each) for each in damaged]}
         click.echo(redactor.redact(json.dumps(document, indent=2, ensure_ascii=False)))
     else:
-        click.echo(redactor.redact("\n".join(_verified(chosen, found, damaged))))
+        keeping.tell(redactor, _verified(chosen, found, damaged))
     context.exit(_FAILED if damaged else 0 if found.good else _PARTIAL)
 
 
@@ -340,8 +345,10 @@ def _pruned(here: Setting, target: Target, *, dry_run: bool, yes: bool) -> None:
     shelf = keeping.shelf(here, target)
     backups, broken = shelf.backups(tuple(Purpose))
     if broken:
-        # Nobody knows which files it needs.
-        raise broken[0]
+        raise BackupError(
+            f"{broken[0].message}: nobody knows which files that backup needs, so nothing is removed",
+            advice=f"Where it is worthless, remove its file by hand below {shelf.store.place}/manifests.",
+        )
     plan = retention.plan(backups, lambda each: not shelf.verify(each.entries), keep, now().astimezone())
     leaving = [each.backup for each in plan if not each.reasons]
     click.echo(target.label if plan else f"{target.label}: no backup yet")

@@ -18,6 +18,7 @@ from opsjobs.cli import keeping
 from opsjobs.cli.keeping import SYSTEM, TARGET, Target
 from opsjobs.cli.marks import heading
 from opsjobs.cli.setting import Setting, configured, now, setting
+from opsjobs.errors import BackupError, SourceError
 
 if TYPE_CHECKING:
     from opsjobs.backup.changes import Change, Side
@@ -57,19 +58,24 @@ def diff(
     Each side is a backup, the beginning of its name, `latest` or `live`; TARGET: before it means another Grafana of
     the system, such as staging:live.
 
-    Exits with 0 when nothing is different, with 1 when something is, with 3 when one side is not whole.
+    Exits with 0 when nothing is different, with 1 when something is, with 3 when a side is not whole or not there.
     """
     from opsjobs.backup import changes  # noqa: PLC0415 - slow to import
 
     here = setting(file, redactor)
     chosen = keeping.one_target(here, name, target)
-    with ExitStack() as stack:
-        old, new = (_side(here, chosen, text, stack) for text in (before, after))
-        found = changes.between(old, new)
-        if after == _LIVE and found:
-            source = stack.enter_context(keeping.opened(here, chosen))
-            found = list(changes.signed(found, source, old.backup))
-        doubts = [*changes.unknown(old, new), *(str(error) for side in (old, new) if (error := changes.lost(side)))]
+    try:
+        with ExitStack() as stack:
+            old, new = (_side(here, chosen, text, stack) for text in (before, after))
+            found = changes.between(old, new)
+            if after == _LIVE and found:
+                source = stack.enter_context(keeping.opened(here, chosen))
+                found = list(changes.signed(found, source, old.backup))
+            doubts = [*changes.unknown(old, new), *(str(error) for side in (old, new) if (error := changes.lost(side)))]
+    except (BackupError, SourceError) as error:
+        # 1 means that something is different.
+        error.exit_code = _PARTIAL
+        raise
     zone = ZoneInfo(here.profile(chosen.system).zone)
     if page:
         _write_page(here, chosen, page, (old, new, found, doubts))
@@ -82,7 +88,7 @@ def diff(
         }
         click.echo(redactor.redact(json.dumps(document, indent=2, ensure_ascii=False)))
     else:
-        click.echo(redactor.redact("\n".join(map(keeping.plain, _told(old, new, found, doubts, zone)))))
+        keeping.tell(redactor, _told(old, new, found, doubts, zone))
     context.exit(_DIFFERENT if found else _PARTIAL if doubts else 0)
 
 
@@ -110,6 +116,8 @@ def _side(here: Setting, target: Target, text: str, stack: ExitStack) -> Side:
             made_by="",
             clock=now,
             left_out=here.config.systems[target.system].backup.leave_out,
+            # So that a side of which only a part may be seen is told.
+            before=keeping.shelf(here, target).latest(),
             progress=progress,
         )
         return Side(shelf=shelf, backup=back_up(source, shelf, order), label=f"{target.name} {_LIVE}")
@@ -161,8 +169,7 @@ def _lines(change: Change) -> list[str]:
 def _write_page(
     here: Setting, target: Target, path: Path, compared: tuple[Side, Side, Sequence[Change], Sequence[str]]
 ) -> None:
-    from opsjobs.errors import BackupError  # noqa: PLC0415 - slow to import
-    from opsjobs.jobs import comparison  # noqa: PLC0415 - as above
+    from opsjobs.jobs import comparison  # noqa: PLC0415 - slow to import
     from opsjobs.report import html, hygiene  # noqa: PLC0415 - as above
 
     old, new, found, doubts = compared

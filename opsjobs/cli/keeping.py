@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from opsjobs.backup.shelf import Shelf
     from opsjobs.backup.store import Store
     from opsjobs.http import Connection
+    from opsjobs.log import Redactor
     from opsjobs.objects import BackedUp, Server
     from opsjobs.servers import GrafanaServer
     from opsjobs.sources.grafana.inventory import Inventory
 
 _MAIN = "grafana"
+_STYLE = re.compile(r"\x1b\[(?:0|1|3[1-6])m")
+"""What our own colours are written as."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,9 +177,20 @@ def told(server: Server) -> str:
     return f"{server.organisation_name}, {version}"
 
 
-def plain(text: str) -> str:
-    """Without what would move the cursor or speak to the terminal: titles are anybody's."""
-    return "".join(each if each.isprintable() or each in "\x1b\n" else "�" for each in text)
+def tell(redactor: Redactor, lines: Iterable[str], *, err: bool = False) -> None:
+    """Print lines, each of them one, whatever is in it."""
+    click.echo(redactor.redact("\n".join(map(plain, lines))), err=err)
+
+
+def plain(line: str) -> str:
+    """A line without what would begin another, move the cursor or speak to the terminal: titles are anybody's."""
+    parts = _STYLE.split(line)
+    styles = [*_STYLE.findall(line), ""]
+    return "".join(_printable(part) + style for part, style in zip(parts, styles, strict=True))
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(each if each.isprintable() else "�" for each in text)
 
 
 SYSTEM = click.option("--system", "name", metavar="NAME", help="Needed where several systems have a Grafana.")

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from opsjobs.sources.grafana.inventory import Inventory
 
 _FAILED, _PARTIAL = 1, 3
+_LARGEST = 64 << 20
+"""Bytes of a dashboard."""
 _SHOWN = 5
 """How many differences of one object are named in a plan."""
 _MARKS = {
@@ -87,51 +89,72 @@ def restore(
     the plan names, with 1 when something failed.
     """
     from opsjobs.backup import plan as plans  # noqa: PLC0415 - slow to import
-    from opsjobs.backup import restore as restoring  # noqa: PLC0415 - as above
-    from opsjobs.ledger import lock  # noqa: PLC0415 - as above
 
-    if as_json and not (yes or dry_run):
-        raise UsageError("--json cannot ask", advice="Give --dry-run to see the plan, or --yes to carry it out.")
     if prune and uids:
         raise UsageError("--prune goes with a whole backup or --folder", advice="Leave --uid or --prune out.")
+    if not (yes or dry_run) and (as_json or not sys.stdin.isatty()):
+        raise UsageError("nobody can be asked", advice="Give --dry-run to see the plan, or --yes to carry it out.")
     here = setting(file, redactor)
     chosen = keeping.one_target(here, name, target)
+    asked = _Asked(
+        backup=backup, origin=origin, uids=uids, folder=folder, into=into, sources=_mapping(sources), prune=prune
+    )
     with ExitStack() as stack:
-        if not dry_run:
-            stack.enter_context(lock.held(here.root / "locks", chosen.system, "backup"))
         source = stack.enter_context(keeping.opened(here, chosen))
-        asked = _Asked(
-            backup=backup,
-            origin=origin,
-            uids=uids,
-            folder=folder,
-            into=into,
-            sources=_mapping(sources),
-            prune=prune,
-        )
         aim, notes = _aim(here, chosen, asked, source, stack)
         with keeping.progress(chosen.label) as progress:
             steps = plans.make(source, aim, progress)
         if not as_json:
             lines = [*(f"note: {note}" for note in notes), *_planned(chosen, steps, source)]
-            click.echo(redactor.redact("\n".join(map(keeping.plain, lines))))
+            keeping.tell(redactor, lines)
         todo = [each for each in steps if each.action.writes]
         done: list[Done] = []
         saved: Manifest | None = None
         if todo and not dry_run:
             if not yes:
                 click.confirm(f"Change {len(todo)} objects in {chosen.label}?", abort=True, err=True)
-            shelf = keeping.shelf(here, chosen)
-            saved = restoring.save(source, shelf, todo, _signature(chosen))
-            with keeping.progress(chosen.label) as progress:
-                done = restoring.apply(source, aim, todo, progress)
+            saved, done = _carry_out(here, chosen, source, aim, todo)
         if as_json:
             click.echo(redactor.redact(json.dumps(_document(steps, done, saved), indent=2, ensure_ascii=False)))
         elif done:
-            click.echo(redactor.redact("\n".join(map(keeping.plain, _carried_out(done, saved)))))
+            keeping.tell(redactor, _carried_out(done, saved))
     failed = any(each.error for each in done)
     blocked = any(each.action.blocked for each in steps)
     context.exit(_FAILED if failed else _PARTIAL if blocked else 0)
+
+
+def _carry_out(
+    here: Setting, target: Target, source: Inventory, aim: Aim, todo: Sequence[Step]
+) -> tuple[Manifest | None, list[Done]]:
+    """Back up what is overwritten and do the rest, as a run that the ledger remembers."""
+    from opsjobs.backup import restore as restoring  # noqa: PLC0415 - slow to import
+    from opsjobs.ledger import lock  # noqa: PLC0415 - as above
+    from opsjobs.runner import attend  # noqa: PLC0415 - as above
+
+    results: list[tuple[Manifest | None, list[Done]]] = []
+
+    def work() -> Ending:
+        saved = restoring.save(source, keeping.shelf(here, target), todo, _signature(target))
+        with keeping.progress(target.label) as progress:
+            results.append((saved, restoring.apply(source, aim, todo, progress)))
+        return _written(results[0][1])
+
+    with here.desk(target.system, send=True) as desk, lock.held(desk.locks, target.system, "backup"):
+        attend(target.system, "restore", f"{now().astimezone():%Y-%m-%dT%H:%M}", desk, work)
+    return results[0]
+
+
+def _written(done: Sequence[Done]) -> Ending:
+    from opsjobs.model import Outcome, Status  # noqa: PLC0415 - slow to import
+    from opsjobs.runner import Ending  # noqa: PLC0415 - as above
+
+    failed = [each for each in done if each.error]
+    first = f"{len(failed)} of {len(done)} objects: {failed[0].step.title}: {failed[0].error}" if failed else ""
+    return Ending(
+        outcome=Outcome.FAILED if failed else Outcome.SUCCEEDED,
+        status=Status.CRITICAL if failed else Status.OK,
+        error=first,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,7 +184,8 @@ def _aim(here: Setting, chosen: Target, asked: _Asked, source: Inventory, stack:
 
     path = Path(asked.backup)
     if path.is_file() and not archive.is_one(path):
-        exported = wishes.exported(path.read_bytes(), str(path), asked.into)
+        _only_a_file(asked)
+        exported = wishes.exported(_content(path), str(path), asked.into)
         known = _sources(source)
         mapping = {each: _meant(each, known, asked.sources) for each in asked.sources}
         mapping |= _filled(exported, known, asked.sources)
@@ -178,26 +202,53 @@ def _aim(here: Setting, chosen: Target, asked: _Asked, source: Inventory, stack:
     return _of_backup(shelf, backup, asked, source)
 
 
+def _only_a_file(asked: _Asked) -> None:
+    """Raises `UsageError` for what says nothing of a file."""
+    given = {"--uid": asked.uids, "--folder": asked.folder, "--prune": asked.prune, "--from": asked.origin}
+    wrong = next((name for name, value in given.items() if value), None)
+    if wrong:
+        raise UsageError(f"{wrong} goes with a backup, not with a file", advice="--into says where its dashboard goes.")
+
+
+def _content(path: Path) -> bytes:
+    from opsjobs.errors import BackupError  # noqa: PLC0415 - slow to import
+
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise UsageError(f"{path} has more than {_LARGEST >> 20} MB: that is no dashboard")
+        return path.read_bytes()
+    except OSError as error:
+        raise BackupError(f"{path} cannot be read: {error.strerror}", advice="Check who may read it.") from None
+
+
 def _of_backup(shelf: Shelf, backup: Manifest, asked: _Asked, source: Inventory) -> tuple[Aim, list[str]]:
     from opsjobs.backup import plan as plans  # noqa: PLC0415 - slow to import
     from opsjobs.backup import wishes  # noqa: PLC0415 - as above
+    from opsjobs.backup.manifest import Purpose  # noqa: PLC0415 - as above
 
+    unreadable = shelf.unreadable(backup.id) if asked.backup == "latest" else []
     everything = wishes.of(shelf, backup)
     wanted: Sequence[Wish] = everything
     if asked.uids or asked.folder:
         wanted = plans.chosen(everything, uids=asked.uids, folder=asked.folder)
         _all_found(asked, wanted, backup)
     known = _sources(source) if asked.sources else {}
-    inside = plans.inside(everything, asked.folder) if asked.folder else None
+    if asked.prune and (not backup.good or backup.purpose is not Purpose.BACKUP):
+        raise UsageError(
+            f"{backup.id} is {backup.verdict.value}, {backup.purpose.value}: what is not in it may still be wanted",
+            advice="--prune goes with a complete backup.",
+        )
     aim = plans.Aim(
         wishes=wanted,
         sources={each: _meant(each, known, asked.sources) for each in asked.sources},
-        dangling=wishes.dangling(shelf, backup),
-        prune=asked.prune,
-        within=inside,
+        dangling=wishes.dangling(backup, wanted),
+        prune=frozenset(backup.counts) if asked.prune else frozenset(),
+        within=asked.folder,
     )
-    worth = "" if backup.good else f"{backup.id} is {backup.verdict.value}: what is not in it cannot be brought back"
-    return aim, [worth] if worth else []
+    notes = [f"the manifest of {each} cannot be read" for each in unreadable]
+    if not backup.good:
+        notes.append(f"{backup.id} is {backup.verdict.value}: what is not in it cannot be brought back")
+    return aim, notes
 
 
 def _all_found(asked: _Asked, wanted: Sequence[Wish], backup: Manifest) -> None:
@@ -380,8 +431,8 @@ def drill(
             )
         )
     else:
-        click.echo(redactor.redact("\n".join(map(keeping.plain, _proven(chosen, proofs[0])))))
-    context.exit(0 if proofs[0].held else _FAILED)
+        keeping.tell(redactor, _proven(chosen, proofs[0]))
+    context.exit(_FAILED if not proofs[0].held else _PARTIAL if proofs[0].left else 0)
 
 
 def _drilled(here: Setting, target: Target, shelf: Shelf, backup: Manifest) -> Proof:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from opsjobs.backup.changes import Change, Side
@@ -31,35 +31,43 @@ def page(
         job="compare",
         system=name,
         system_title=system.title,
-        title="What is different in Grafana",
+        title=f"{old.label} → {new.label}",
         slot=new.backup.id,
         window=Window(start=start, end=max(end, start + timedelta(seconds=1))),
         zone=system.zone,
         status=Status.WARNING if changes else Status.UNKNOWN if doubts else Status.OK,
         complete=not doubts,
-        verdict=f"{old.label} and {new.label}: {_many(len(changes))} different",
+        verdict=f"{_many(len(changes))} different",
+        measured=False,
         tally=tuple(tally),
-        sections=tuple(_sections(changes)),
+        sections=tuple(_sections(changes, zone)),
         gaps=tuple(Gap(source="Grafana", reason=each, advice="") for each in doubts),
     )
 
 
 def _many(count: int) -> str:
-    return "1 object is" if count == 1 else f"{count or 'no'} objects are"
+    return "1 object in Grafana is" if count == 1 else f"{count or 'No'} objects in Grafana are"
 
 
-def _sections(changes: Sequence[Change]) -> Iterator[Section]:
+def _sections(changes: Sequence[Change], zone: ZoneInfo) -> Iterator[Section]:
     for kind, title in KINDS.items():
-        rows = [row for each in changes if each.kind == kind for row in _rows(each)]
+        rows = [row for each in changes if each.kind == kind for row in _rows(each, zone)]
         if rows:
             table = Table(columns=_COLUMNS, rows=tuple(rows), words=_WORDS)
             yield Section(id=kind, title=title.capitalize(), blocks=(table,))
 
 
-def _rows(change: Change) -> Iterator[TableRow]:
+def _when(at: str, zone: ZoneInfo) -> str:
+    try:
+        return f"{datetime.fromisoformat(at).astimezone(zone):%Y-%m-%d %H:%M}"
+    except ValueError:
+        return at
+
+
+def _rows(change: Change, zone: ZoneInfo) -> Iterator[TableRow]:
     """The first row of an object names it and says who saved it; the others are its further differences."""
     place = f" ({change.folder})" if change.folder else ""
-    saved = " ".join(filter(None, [change.at[:16].replace("T", " "), change.by]))
+    saved = ", ".join(filter(None, [_when(change.at, zone), change.by]))
     name = f"{change.title}{place}"
     if not change.differences:
         yield TableRow(cells=(name, change.change.value, "", "", saved))

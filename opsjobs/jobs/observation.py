@@ -104,7 +104,7 @@ def observe(context: Context, *, bands: bool = True) -> Observed:
         asked=len(inquiry.questions),
         runbooks={name: context.owners.runbook(spec.runbook) for name, spec in context.system.components.items()},
         slos=tuple(_objectives(context, days, inquiry)),
-        others={finding.subject: finding for finding in (*others, *own.findings)},
+        others={finding.subject: finding for finding in (*others, *_once(own, kept))},
     )
     return Observed(
         days=days,
@@ -138,6 +138,12 @@ def _servers(context: Context) -> Iterator[DatabaseResult]:
             yield judge(error, team=team, runbook=runbook)
         else:
             yield judge(facts, team=team, runbook=runbook)  # type: ignore[arg-type]  # each judges its own facts
+
+
+def _once(own: JobsResult, kept: DatabaseResult | None) -> Iterator[Finding]:
+    """What opsjobs' own jobs need a person for; a backup that failed is told by what it is worth, where it is."""
+    told = {"job:backup"} if kept and kept.findings else set()
+    return (finding for finding in own.findings if finding.subject not in told)
 
 
 def _backups(context: Context) -> DatabaseResult | None:

@@ -343,5 +343,7 @@ class Report:
     evidence: tuple[Evidence, ...] = field(default_factory=tuple)
     lines: tuple[tuple[str, ...], ...] = ()
     """What is counted, for spreadsheets: a row of headings, then the lines. Without any there is no such file."""
+    measured: bool = True
+    """Whether it tells of measurements: what of them needs a person, and how good they are."""
     evidence_window: Window | None = None
     """The window that the evidence is of, where that is only a part of the report's."""

@@ -1,6 +1,7 @@
 """ACQUIRE: ask a system, return values of the model or raise a `SourceError` that a person can act on.
 
     prometheus.py   the Prometheus HTTP API, as Thanos, Mimir and VictoriaMetrics speak it too
+    tsdb.py         the part of its admin API that makes snapshots
     state.py        what a Prometheus says of itself, its rules and targets among it
     postgres.py     what a PostgreSQL says of itself, and the figures that are kept in it, in read-only sessions
     catalog.py      the statements by which it is asked of itself
@@ -213,6 +214,33 @@ class Dashboards(Protocol):
         """What it says of itself. Raises `SourceError` when it cannot be reached."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """The Prometheus that a snapshot is of; empty is what it does not say."""
+
+    url: str
+    version: str
+    retention: str
+    """After which time, or from which size on, it removes old data, in its own words: 15d, 60d or 10GiB."""
+    folder: str
+    """Its data folder, as it calls it."""
+
+
+class Snapshots(Protocol):
+    """Something that puts a copy of all its data into a folder beside it."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def origin(self) -> Origin:
+        """Who answers. Raises `SourceError`."""
+
+    def snapshot(self, *, head: bool) -> str:
+        """Make one, with what is in memory or without; the name of its folder. Raises `SourceError`."""
+
+
 class Objects(Protocol):
     """A Grafana whose objects can be listed, read, written and removed."""
 
@@ -233,6 +261,13 @@ class Objects(Protocol):
 
     def read(self, found: Listed) -> Copy:
         """An object as it is now, without secrets. Raises `SourceError`."""
+
+    @property
+    def unique_titles(self) -> bool:
+        """Whether two dashboards of one folder cannot have the same title: one would be saved over the other."""
+
+    def fit(self, wanted: Copy) -> None:
+        """Raises `NotOffered` where an object of its kind cannot be made here, whatever is there."""
 
     def write(self, wanted: Copy, live: Copy | None) -> None:
         """Make an object, or save it over the one that is there. Raises `SourceError`."""

@@ -6,21 +6,23 @@ Everything is written so that people can go on editing it in Grafana.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
-from urllib.parse import urlsplit
 
 from opsjobs.errors import NotFound, NotOffered
 from opsjobs.objects import Copy, Listed
+from opsjobs.sources.grafana import hiding
 from opsjobs.sources.grafana.api import Api, segment
 
 _PATH = "/api/v1/provisioning"
 _RULER = "/api/ruler/grafana/api/v1/rules"
 _SINCE = (9, 1)
-_WHAT = "alerting by this API"
+_WHAT = "API by which alerting is kept (older channels and rules are not in the backup)"
+_EDITABLE_GROUPS = (10, 0)
 _EDITABLE = {"X-Disable-Provenance": "true"}
 _OF_RULE = ("id", "orgID", "updated", "provenance")
-REDACTED = "[REDACTED]"
-"""What Grafana shows in place of a secret, and takes for the one that it has."""
+_LETS_IN = frozenset({"url", "webhook", "webhookUrl", "webhook_url"})
+"""Settings whose address lets in whoever knows it."""
+_PLAIN = "prometheus-alertmanager"
+"""The kind of contact point whose address is only that of a server."""
 
 
 def groups(api: Api) -> Iterator[Listed]:
@@ -69,11 +71,15 @@ def read_group(api: Api, found: Listed) -> Copy:
 def write_group(api: Api, wanted: Copy, live: Copy | None) -> None:
     """Make the group as it was, its rules under their uids; rules that are not in it are removed from it."""
     rules = [{**each, "folderUID": wanted.folder, "ruleGroup": wanted.title} for each in wanted.content["rules"]]
-    there = {str(each.get("uid")) for each in live.content["rules"]} if live else set()
+    there = {str(each.get("uid")): each for each in live.content["rules"]} if live else {}
     for rule in rules:
         if str(rule.get("uid")) not in there:
             # A group takes only rules that are there under a uid.
             api.send("POST", f"{_PATH}/alert-rules", rule, _EDITABLE)
+    if not api.has(*_EDITABLE_GROUPS):
+        _one_by_one(api, rules, there)
+        if api.get(_of_group(wanted.folder, wanted.title))["interval"] == wanted.content["interval"]:
+            return
     document = {
         "title": wanted.title,
         "folderUid": wanted.folder,
@@ -81,6 +87,15 @@ def write_group(api: Api, wanted: Copy, live: Copy | None) -> None:
         "rules": rules,
     }
     api.send("PUT", _of_group(wanted.folder, wanted.title), document, _EDITABLE)
+
+
+def _one_by_one(api: Api, rules: list[dict[str, object]], there: Mapping[str, object]) -> None:
+    """Save rules by themselves: here a group that is saved could not be edited by people any more."""
+    for rule in rules:
+        if str(rule.get("uid")) in there:
+            api.send("PUT", f"{_PATH}/alert-rules/{segment(str(rule['uid']))}", rule, _EDITABLE)
+    for uid in there.keys() - {str(rule.get("uid")) for rule in rules}:
+        api.send("DELETE", f"{_PATH}/alert-rules/{segment(uid)}", None, _EDITABLE)
 
 
 def remove_group(api: Api, found: Listed) -> None:
@@ -103,33 +118,20 @@ def contacts(api: Api) -> Iterator[Listed]:
 
 
 def read_contact(_: Api, found: Listed) -> Copy:
-    """A contact point; of an address in it only where it leads, since what follows lets in."""
+    """A contact point; of an address that lets in only where it leads."""
     content = dict(found.content or {})
-    settings = dict(content.get("settings") or {})
-    for name, value in settings.items():
-        if isinstance(value, str) and "://" in value and content.get("type") != "prometheus-alertmanager":
-            settings[name] = _place(value)
-    content["settings"] = settings
-    hidden = [name for name, value in settings.items() if isinstance(value, str) and REDACTED in value]
+    hidden: list[str] = []
+    places = frozenset() if content.get("type") == _PLAIN else _LETS_IN
+    content["settings"] = hiding.masked(content.get("settings") or {}, "", hidden, places)
     return Copy(
         kind="contact-point",
         uid=found.uid,
         title=found.title,
         content={name: value for name, value in content.items() if name != "provenance"},
         api=_PATH,
-        secrets=tuple(sorted(hidden)),
+        secrets=tuple(sorted(set(hidden))),
         provisioned=content.get("provenance") == "file",
     )
-
-
-def _place(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return REDACTED
-    bare = parts.path in {"", "/"} and not parts.query and not parts.username
-    host = parts.netloc.rpartition("@")[2]
-    return url if bare else f"{parts.scheme}://{host}/{REDACTED}"
 
 
 def write_contact(api: Api, wanted: Copy, live: Copy | None) -> None:
@@ -138,18 +140,9 @@ def write_contact(api: Api, wanted: Copy, live: Copy | None) -> None:
         api.send("POST", f"{_PATH}/contact-points", wanted.content, _EDITABLE)
         return
     now = next(each for each in contacts(api) if each.uid == live.uid).content or {}
-    settings: Mapping[str, Any] = wanted.content.get("settings") or {}
-    known = now.get("settings") or {}
-    kept = {
-        name: known.get(name, value) if isinstance(value, str) and REDACTED in value else value
-        for name, value in settings.items()
-    }
-    api.send(
-        "PUT",
-        f"{_PATH}/contact-points/{segment(wanted.uid)}",
-        {**wanted.content, "settings": kept},
-        _EDITABLE,
-    )
+    kept = hiding.unmasked(wanted.content.get("settings") or {}, now.get("settings"))
+    document = {**wanted.content, "settings": kept}
+    api.send("PUT", f"{_PATH}/contact-points/{segment(wanted.uid)}", document, _EDITABLE)
 
 
 def remove_contact(api: Api, found: Listed) -> None:

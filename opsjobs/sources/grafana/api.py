@@ -17,15 +17,19 @@ from opsjobs.objects import Server
 
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 _PAGES = 100_000
+_PATIENCE = 300.0
+"""Seconds for which it is waited where a server says that there were too many requests."""
 Found = TypeVar("Found")
 Query = Mapping[str, str | int]
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def segment(text: str) -> str:
-    """A text as one part of an address, whatever is in it."""
-    # A part that is only dots would be taken for the folder itself, or the one above it.
-    return quote(text, safe="").replace(".", "%2E") if set(text) <= {"."} else quote(text, safe="")
+    """A text as one part of an address, whatever is in it. Raises `BadAnswer` for one that cannot be."""
+    if set(text) <= {"."}:
+        # On its way it would be taken for the folder itself, or for the one above it.
+        raise BadAnswer(f"nothing can be asked by the name '{text}'", advice="Give it another name in Grafana.")
+    return quote(text, safe="")
 
 
 class Api:
@@ -50,6 +54,12 @@ class Api:
             health, organisation = self.get("/api/health"), self.get("/api/org")
             if not isinstance(health, dict) or "database" not in health or not isinstance(organisation, dict):
                 raise self.unknown("/api/health")
+            wanted = self.connection.organisation
+            if wanted and organisation.get("id") != wanted:
+                raise BadAnswer(
+                    f"{self.name} answers for organisation {organisation.get('id')} where {wanted} was asked for",
+                    advice=f"See that the user is a member of it: {self.connection.key}.organisations.",
+                )
             self._server = Server(
                 url=self.connection.url,
                 version=str(health.get("version") or ""),
@@ -65,10 +75,23 @@ class Api:
         found: Found = self._known[what]
         return found
 
+    def remembered(self, what: str, otherwise: str) -> str:
+        """What was remembered of this server."""
+        return str(self._known.get(what, otherwise))
+
+    def remember(self, what: str, found: str) -> None:
+        """Remember something of this server while it is asked."""
+        self._known[what] = found
+
     def has(self, major: int, minor: int = 0) -> bool:
         """Whether it is that version or a newer one; one that hides its version is taken for new."""
         found = _VERSION.match(self.server.version)
         return found is None or (int(found[1]), int(found[2])) >= (major, minor)
+
+    @property
+    def hides_version(self) -> bool:
+        """Whether nobody knows which version it is."""
+        return _VERSION.match(self.server.version) is None
 
     def need(self, what: str, major: int, minor: int = 0) -> None:
         """Raises `NotOffered` where the version is older than what is asked of it."""
@@ -78,7 +101,7 @@ class Api:
     def get(self, path: str, query: Query = _NOTHING, headers: Mapping[str, str] = _NOTHING) -> Any:
         """What an address answers. Raises `SourceError`, also where that is no JSON."""
         fields = {name: str(value) for name, value in query.items()}
-        page = self._http.get(path, fields, headers=headers, deadline=Deadline(self._seconds))
+        page = self._http.get(path, fields, headers=headers, deadline=Deadline(self._seconds + _PATIENCE))
         try:
             return orjson.loads(page.body)
         except ValueError:
@@ -129,7 +152,7 @@ class Api:
     def send(self, method: str, path: str, document: object = None, headers: Mapping[str, str] = _NOTHING) -> Any:
         """Change something; what it answers, None where that is no JSON. Raises `SourceError`."""
         body = b"" if document is None else orjson.dumps(document)
-        answer = self._http.change(method, path, body, headers, deadline=Deadline(self._seconds))
+        answer = self._http.change(method, path, body, headers, deadline=Deadline(self._seconds + _PATIENCE))
         try:
             return orjson.loads(answer)
         except ValueError:

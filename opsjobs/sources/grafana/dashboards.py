@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from opsjobs.errors import BadAnswer, NotFound, NotOffered
+from opsjobs.errors import BadAnswer, NotOffered
 from opsjobs.objects import Copy, Edit, Listed
 from opsjobs.sources.grafana import folders
 from opsjobs.sources.grafana.api import Api, segment
@@ -25,6 +25,8 @@ _BRIEF = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io
 """Names without contents, where the server can."""
 _FOLDER = "grafana.app/folder"
 _MESSAGE = "grafana.app/message"
+_MANAGED = ("grafana.app/managed", "grafana.app/source")
+"""What a file or a repository has written: a copy of it is nobody's but people's."""
 _STAGES = ("alpha", "beta", "")
 _KUBERNETES = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 # Of the server that gave them, and not of the dashboard.
@@ -35,7 +37,7 @@ _SAVED_BY = "opsjobs: restored from a backup"
 
 def listed(api: Api) -> Iterator[Listed]:
     """Every dashboard that whoever asks may see."""
-    version = _classic(api)
+    version = _first(api)
     seen: set[str] = set()
     found = _named(api, version) if version else _searched(api)
     for each in found:
@@ -62,7 +64,7 @@ def _named(api: Api, version: str) -> Iterator[Listed]:
 
 def read(api: Api, found: Listed) -> Copy:
     """The dashboard in the version in which it is kept."""
-    version = _classic(api)
+    version = _first(api)
     return _resource(api, found, version) if version else _legacy(api, found)
 
 
@@ -88,13 +90,19 @@ def _legacy(api: Api, found: Listed) -> Copy:
 
 def _resource(api: Api, found: Listed, version: str) -> Copy:
     path = f"/{segment(found.uid)}"
+    # Most are kept in the same version.
+    version = api.remembered("stored version", version)
     answer = api.get(_path(api, version) + path)
-    status = answer.get("status") or {}
-    stored = str((status.get("conversion") or {}).get("storedVersion") or "")
-    if stored and stored != version and _rank(stored)[0] != _rank(version)[0]:
-        # What was converted has lost something: it is read again as it is kept.
-        version = _served(api, stored)
+    stored, failed = _conversion(answer)
+    if failed or (stored and stored != version):
+        # What was converted has lost something, or was migrated: it is read again as it is kept.
+        version = _served(api, stored or version)
         answer = api.get(_path(api, version) + path)
+        stored, failed = _conversion(answer)
+        if failed:
+            raise BadAnswer(f"{api.name} cannot convert it: {failed}")
+        if _rank(version)[0] == 1:
+            api.remember("stored version", version)
     metadata, spec = answer["metadata"], answer["spec"]
     notes = metadata.get("annotations") or {}
     kept = {name: value for name, value in metadata.items() if name not in _OWN}
@@ -118,17 +126,35 @@ def _resource(api: Api, found: Listed, version: str) -> Copy:
     )
 
 
+def _conversion(answer: Mapping[str, Any]) -> tuple[str, str]:
+    """In which version a dashboard is kept, and why it could not be converted, where the server says so."""
+    said = (answer.get("status") or {}).get("conversion") or {}
+    failed = said.get("failed")
+    return str(said.get("storedVersion") or ""), str(said.get("error") or "it does not say why") if failed else ""
+
+
 def _folder_of(metadata: Mapping[str, Any]) -> str:
     return str((metadata.get("annotations") or {}).get(_FOLDER) or "")
 
 
 def write(api: Api, wanted: Copy, live: Copy | None) -> None:
     """Make it, or save it over the version that was seen. Raises `NotOffered` where this server has no such schema."""
-    version = str(wanted.content.get("apiVersion") or "").rpartition("/")[2]
-    if version and (_classic(api) or _rank(version)[0] > 1):
+    version = _schema(wanted)
+    if version and (_versions(api) or _rank(version)[0] > 1):
         _write_resource(api, wanted, live, _served(api, version))
     else:
         _write_legacy(api, wanted, live)
+
+
+def fit(api: Api, wanted: Copy) -> None:
+    """Raises `NotOffered` where this server does not have the schema in which it is kept."""
+    version = _schema(wanted)
+    if version and _rank(version)[0] > 1:
+        _served(api, version)
+
+
+def _schema(wanted: Copy) -> str:
+    return str(wanted.content.get("apiVersion") or "").rpartition("/")[2]
 
 
 def _write_legacy(api: Api, wanted: Copy, live: Copy | None) -> None:
@@ -140,7 +166,7 @@ def _write_legacy(api: Api, wanted: Copy, live: Copy | None) -> None:
         "overwrite": False,
         "folderUid": wanted.folder,
     }
-    if not api.has(*_FOLDER_UIDS):
+    if api.hides_version or not api.has(*_FOLDER_UIDS):
         document["folderId"] = folders.number(api, wanted.folder)
     answer = api.send("POST", "/api/dashboards/db", document)
     if isinstance(answer, dict) and answer.get("uid") not in {None, wanted.uid}:
@@ -150,10 +176,12 @@ def _write_legacy(api: Api, wanted: Copy, live: Copy | None) -> None:
 def _write_resource(api: Api, wanted: Copy, live: Copy | None, version: str) -> None:
     kept = wanted.content["metadata"]
     notes = {**(kept.get("annotations") or {}), _MESSAGE: _SAVED_BY}
-    notes.pop(_FOLDER, None)
+    for name in [_FOLDER, *(each for each in notes if each.startswith(_MANAGED))]:
+        notes.pop(name, None)
     if wanted.folder:
         notes[_FOLDER] = wanted.folder
     labels = {name: value for name, value in (kept.get("labels") or {}).items() if "deprecatedInternalID" not in name}
+    kept = {name: value for name, value in kept.items() if name not in {"ownerReferences", "finalizers"}}
     metadata = {**kept, "name": wanted.uid, "annotations": notes, "labels": labels}
     document = {
         "apiVersion": f"{GROUP}/{version}",
@@ -171,7 +199,7 @@ def _write_resource(api: Api, wanted: Copy, live: Copy | None, version: str) -> 
 
 def remove(api: Api, found: Listed) -> None:
     """Remove it."""
-    version = _classic(api)
+    version = _first(api)
     path = f"{_path(api, version)}/" if version else "/api/dashboards/uid/"
     api.send("DELETE", path + segment(found.uid))
 
@@ -213,20 +241,23 @@ def _versions(api: Api) -> tuple[str, ...]:
 def _discovered(api: Api) -> tuple[str, ...]:
     try:
         found = api.get(f"/apis/{GROUP}")
-    except NotFound:
-        return ()
-    except BadAnswer:
-        if api.server.version:
-            raise
-        # An old server that hides its version shows its start page.
-        return ()
+    except BadAnswer as error:
+        if api.hides_version:
+            # An old server has no such address, or shows its start page.
+            return ()
+        raise BadAnswer(
+            f"{api.name} {api.server.version} does not answer /apis, by which dashboards of schema 2 are kept whole: "
+            f"{error.message}",
+            advice="See that what stands before it lets /apis through.",
+        ) from None
     return tuple(str(each["version"]) for each in found["versions"])
 
 
-def _classic(api: Api) -> str:
-    """The newest version that has the panels of old; empty where the server is asked by the old API."""
-    served = [each for each in _versions(api) if _rank(each)[0] == 1]
-    return max(served, key=_rank, default="")
+def _first(api: Api) -> str:
+    """The version in which dashboards are asked first; empty where the server is asked by the old API."""
+    served = _versions(api)
+    classic = [each for each in served if _rank(each)[0] == 1]
+    return max(classic or served, key=_rank, default="")
 
 
 def _served(api: Api, version: str) -> str:
@@ -256,7 +287,10 @@ def _namespace(api: Api) -> str:
     """What an organisation is called there: a hosted Grafana says it in its settings."""
 
     def asked() -> str:
-        said = api.get("/api/frontend/settings").get("namespace")
+        try:
+            said = api.get("/api/frontend/settings").get("namespace")
+        except BadAnswer:
+            said = None
         number = api.server.organisation
         return str(said or ("default" if number == 1 else f"org-{number}"))
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from opsjobs.objects import Copy, Listed
+from opsjobs.sources.grafana import hiding
 from opsjobs.sources.grafana.api import Api, segment
 
 _PATH = "/api/datasources"
 _BY_UID = (9, 0)
 # Old versions keep and show these in clear.
 _SECRET = ("password", "basicAuthPassword")
-_SECRETIVE = re.compile(r"(password|secret|token|api_?key|private_?key)$", re.IGNORECASE)
 _OWN = ("id", "orgId", "version", "typeLogoUrl", "typeName", "readOnly", "accessControl", "apiVersion", *_SECRET)
 
 
@@ -28,18 +26,9 @@ def listed(api: Api) -> Iterator[Listed]:
 def read(api: Api, found: Listed) -> Copy:
     """The data source, and the names of its secrets."""
     source = api.get(_address(api, found))
-    kept = {name: value for name, value in source.items() if name not in _OWN}
-    hidden = [name for name, there in (source.get("secureJsonFields") or {}).items() if there]
+    kept, hidden = _bare(source)
+    hidden += [name for name, there in (source.get("secureJsonFields") or {}).items() if there]
     hidden += [name for name in _SECRET if source.get(name)]
-    settings = kept.get("jsonData")
-    if isinstance(settings, Mapping):
-        in_clear = [name for name, value in settings.items() if isinstance(value, str) and _SECRETIVE.search(name)]
-        kept["jsonData"] = {name: value for name, value in settings.items() if name not in in_clear}
-        hidden += [f"jsonData.{name}" for name in in_clear]
-    url = str(kept.get("url") or "")
-    if "@" in url and (bare := _without_user(url)) != url:
-        kept["url"] = bare
-        hidden.append("url")
     return Copy(
         kind="data-source",
         uid=found.uid,
@@ -52,23 +41,36 @@ def read(api: Api, found: Listed) -> Copy:
     )
 
 
-def _without_user(url: str) -> str:
-    """An address without the name and the password in it."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return ""
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+def _bare(source: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A data source without what lets in, and where that was."""
+    kept = {name: value for name, value in source.items() if name not in _OWN}
+    settings, hidden = hiding.settings(kept.get("jsonData"), "jsonData")
+    if settings is not None:
+        kept["jsonData"] = settings
+    url = str(kept.get("url") or "")
+    bare = hiding.address(url)
+    if bare != url:
+        kept["url"] = bare
+        hidden.append("url")
+    return kept, hidden
 
 
 def write(api: Api, wanted: Copy, live: Copy | None) -> None:
-    """Make it, or save it: secrets that are there stay."""
+    """Make it, or save it: the secrets that are there stay, also those that Grafana keeps in clear."""
     document: dict[str, Any] = {name: value for name, value in wanted.content.items() if name != "secureJsonFields"}
     if live is None:
         api.send("POST", _PATH, document)
-    else:
-        found = next(each for each in listed(api) if each.uid == live.uid)
-        api.send("PUT", _address(api, found), document)
+        return
+    found = next(each for each in listed(api) if each.uid == live.uid)
+    now = api.get(_address(api, found))
+    bare, _ = _bare(now)
+    for name in _SECRET:
+        if now.get(name):
+            document[name] = now[name]
+    if document.get("url") == bare.get("url"):
+        document["url"] = now.get("url")
+    document["jsonData"] = hiding.put_back(document.get("jsonData") or {}, bare.get("jsonData"), now.get("jsonData"))
+    api.send("PUT", _address(api, found), document)
 
 
 def remove(api: Api, found: Listed) -> None:

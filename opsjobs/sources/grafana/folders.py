@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from opsjobs.errors import NotFound
 from opsjobs.objects import Copy, Listed
 from opsjobs.sources.grafana.api import Api, segment
 
@@ -58,19 +57,10 @@ def write(api: Api, wanted: Copy, live: Copy | None) -> None:
 
 
 def remove(api: Api, found: Listed) -> None:
-    """Remove it, with the dashboards in it; not where alert rules are in it."""
+    """Remove it, and whatever is in it: whoever asks has seen that it is empty. Not where alert rules are in it."""
     api.send("DELETE", f"/api/folders/{segment(found.uid)}?forceDeleteRules=false")
 
 
 def number(api: Api, uid: str) -> int:
     """The number that this Grafana gave a folder, which old versions want; 0 for none. Raises `SourceError`."""
-    return int(api.get(f"/api/folders/{segment(uid)}")["id"]) if uid else 0
-
-
-def exists(api: Api, uid: str) -> bool:
-    """Whether there is such a folder. Raises `SourceError`."""
-    try:
-        api.get(f"/api/folders/{segment(uid)}")
-    except NotFound:
-        return False
-    return True
+    return int(api.get(f"/api/folders/{segment(uid)}").get("id") or 0) if uid else 0

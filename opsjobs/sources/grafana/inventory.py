@@ -41,6 +41,11 @@ _WAYS = {
 }
 
 
+_FITS = {"dashboard": dashboards.fit, "library-panel": library.fit}
+"""Kinds that not every server that has them takes as they were."""
+_TITLES_REPEAT = (11, 3)
+
+
 class Inventory:
     """An `Objects` source over HTTP. Safe to use from several threads."""
 
@@ -76,6 +81,20 @@ class Inventory:
             return _WAYS[found.kind].read(self._api, found)
         except _SHAPES:
             raise self._strange(f"{found.kind} {found.uid}") from None
+
+    @property
+    def unique_titles(self) -> bool:
+        """Whether two dashboards of one folder cannot have the same title: one would be saved over the other."""
+        return not self._api.has(*_TITLES_REPEAT)
+
+    def fit(self, wanted: Copy) -> None:
+        """Raises `NotOffered` where an object of its kind cannot be made here."""
+        check = _FITS.get(wanted.kind)
+        if check:
+            try:
+                check(self._api, wanted)
+            except _SHAPES:
+                raise self._strange(f"{wanted.kind} {wanted.uid}") from None
 
     def write(self, wanted: Copy, live: Copy | None) -> None:
         """Make an object, or save it over the one that is there. Raises `SourceError`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from opsjobs.errors import NotOffered
 from opsjobs.objects import Copy, Listed
 from opsjobs.sources.grafana import folders
 from opsjobs.sources.grafana.api import Api, segment
@@ -14,6 +15,7 @@ _PAGE = 100
 _WHAT = "library panels"
 _SINCE = (8, 0)
 _FOLDER_UIDS = (10, 0)
+_KEEPS_UIDS = (8, 5)
 _KEPT = ("uid", "name", "kind", "type", "description", "model")
 
 
@@ -48,6 +50,12 @@ def read(api: Api, found: Listed) -> Copy:
 
 def _folder(element: Mapping[str, Any]) -> str:
     return str(element.get("folderUid") or (element.get("meta") or {}).get("folderUid") or "")
+
+
+def fit(api: Api, _: Copy) -> None:
+    """Raises `NotOffered` where it could not be made under its uid, by which dashboards know it."""
+    if not api.has(*_KEEPS_UIDS):
+        raise NotOffered(f"{api.name} {api.server.version} gives library panels other uids than those they had")
 
 
 def write(api: Api, wanted: Copy, live: Copy | None) -> None:

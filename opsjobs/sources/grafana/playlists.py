@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from opsjobs.errors import BadAnswer
 from opsjobs.objects import Copy, Listed
 from opsjobs.sources.grafana.api import Api, segment
 
 _PATH = "/api/playlists"
+_MOST = 1000
 _BY_UID = (9, 1)
 _OF_ITEM = ("type", "value", "title", "order")
 
 
 def listed(api: Api) -> Iterator[Listed]:
     """Every playlist."""
-    for each in api.offered("playlists", _PATH, {"limit": 1000}):
+    found = api.offered("playlists", _PATH, {"limit": _MOST})
+    if len(found) >= _MOST:
+        raise BadAnswer(f"{api.name} has {_MOST} playlists or more, and lists no more than that")
+    for each in found:
         yield Listed(kind="playlist", uid=str(each["name"]), title=str(each["name"]), content=each)
 
 
