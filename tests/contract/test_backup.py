@@ -1,4 +1,4 @@
-"""What a backup owes: everything that a Grafana has, in every version, and no good word for one that lacks something."""
+"""What a backup owes: everything that a Grafana has, in every version, and no good word where something is missing."""
 
 import time
 from contextlib import contextmanager
@@ -590,7 +590,7 @@ HOSTILE = [
     "con\r\nnewline",
     "..",
     ".",
-    "‮gnp.exe",
+    "\u202egnp.exe",
     "ü" * 300,
     "-rf --help",
     "%2e%2e%2f",
