@@ -1,4 +1,4 @@
-"""Which backups go: old ones of which a younger one has the day, never the last good one, and no object that is needed."""
+"""Which backups go: those whose day a younger one has, never the last good one, and no object that is needed."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -182,7 +182,7 @@ class Around:
 
     now = NOW
 
-    class owners:  # noqa: N801 - as it is read
+    class owners:
         monitoring = TEAM
 
         @staticmethod
