@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -124,6 +124,13 @@ def test_one_of_12345_that_answers_500_is_named_and_the_older_good_one_stays(tmp
     assert took < 200
 
 
+MEASURED = """
+import resource, subprocess, sys
+ended = subprocess.run([sys.executable, "-m", "opsjobs", "dashboards", "backup"], stdout=subprocess.DEVNULL)
+print(ended.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
+"""
+
+
 def test_the_memory_that_it_takes_does_not_grow_with_what_there_is(tmp_path):
     peaks = {}
     for count in (200, 2000):
@@ -131,13 +138,12 @@ def test_the_memory_that_it_takes_does_not_grow_with_what_there_is(tmp_path):
             server.double.fill(count, 20)
             (tmp_path / str(count)).mkdir()
             place = Place(tmp_path / str(count), main=server)
-            with (tmp_path / "said").open("wb") as said:
-                child = subprocess.Popen(**place.command("dashboards", "backup"), stdout=said, stderr=said)
-                _, status, usage = os.wait4(child.pid, 0)
-                child.returncode = os.waitstatus_to_exitcode(status)
-        assert child.returncode == 0, (tmp_path / "said").read_text()
+            # Between this process and the backup is a small one: what a process is started from counts as its own.
+            known = {**place.command(), "args": [sys.executable, "-c", MEASURED]}
+            done = subprocess.run(**known, capture_output=True, text=True, timeout=300)
+        code, peaks[count] = map(int, done.stdout.split())
+        assert code == 0, done.stderr
         assert place.shelf().latest().counts["dashboard"].saved == count
-        peaks[count] = usage.ru_maxrss / 1024
     # 2,000 dashboards of 45 kB are 90 MB.
     assert peaks[2000] < 200 and peaks[2000] - peaks[200] < 45, peaks
 
@@ -225,7 +231,7 @@ for _ in sys.stdin:
 
 @contextmanager
 def zygote(place):
-    """Something that starts backups without starting Python for each; kills are of the process that makes the backup."""
+    """Something that starts backups without starting Python for each; what is killed is the process of the backup."""
     known = place.command()
     known["args"] = [sys.executable, "-c", ZYGOTE]
     with (place.folder / "said").open("wb") as said:
@@ -238,7 +244,8 @@ def zygote(place):
             child = int(parent.stdout.readline())
             if after is not None:
                 time.sleep(after)
-                os.kill(child, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
             return int(parent.stdout.readline())
 
         try:
@@ -249,27 +256,32 @@ def zygote(place):
             parent.stdout.close()
 
 
+def alter(double, number):
+    for changed in range(60):
+        double.add_dashboard({"panels": [], "round": number}, uid=f"dash-{changed:05d}", title=f"Board {changed}")
+
+
 def test_killed_at_any_point_there_is_the_old_set_or_the_old_and_the_new_one(tmp_path):
     seed = int(os.environ.get("OPSJOBS_TEST_SEED") or time.time_ns() % 1_000_000)
-    print(f"OPSJOBS_TEST_SEED={seed}")
-    chance = random.Random(seed)
+    sys.stdout.write(f"OPSJOBS_TEST_SEED={seed}\n")
+    chance = random.Random(seed)  # noqa: S311 - no secret depends on it
     with grafana(tmp_path) as (place, double), zygote(place) as run:
         double.fill(60, 2, folders=3)
-        began = time.monotonic()
-        assert run() == 0
-        whole = time.monotonic() - began
-        killed = published = 0
-        names = place.shelf().names()
+        took = []
+        for number in (-3, -2, -1):
+            alter(double, number)
+            began = time.monotonic()
+            assert run() == 0
+            took.append(time.monotonic() - began)
+        killed, names = 0, place.shelf().names()
         for number in range(100):
-            for changed in range(60):
-                double.add_dashboard({"panels": [], "round": number}, uid=f"dash-{changed:05d}", title=f"D {changed}")
-            killed += run(chance.uniform(0, whole * 1.05)) == -signal.SIGKILL
+            alter(double, number)
+            killed += run(chance.uniform(0, min(took))) == -signal.SIGKILL
             shelf = place.shelf()
             backups, broken = shelf.backups(tuple(Purpose))
             assert broken == [], seed
             found = [each.id for each in backups]
             assert found[-len(names) :] == names and len(found) - len(names) in {0, 1}, seed
-            published += len(found) - len(names)
             names = found
             latest = shelf.latest()
             assert latest.id == found[0] and latest.good and len(latest.of("dashboard")) == 60, seed
@@ -570,13 +582,8 @@ def test_where_backups_are_kept_is_said_by_the_configuration(tmp_path):
 def test_health_says_how_old_the_backup_is(tmp_path):
     with grafana(tmp_path) as (place, double):
         double.fill(3, 1, folders=1)
-        health = place.command("health", "--json", "--no-send")
-        never = json.loads(subprocess.run(**health, capture_output=True, text=True).stdout or "{}")
         assert place.run("backup").returncode == 0
-        now = json.loads(subprocess.run(**health, capture_output=True, text=True).stdout or "{}")
-
-    def result(document):
-        return next(each for each in document["systems"][0]["checks"] if each["id"] == "backup:grafana")
-
-    assert (result(never)["status"], result(now)["status"]) == ("WARNING", "OK")
-    assert "there was never one" in result(never)["text"] and "3 dashboards" in result(now)["text"]
+        done = subprocess.run(**place.command("health", "--json", "--no-send"), capture_output=True, text=True)
+    found = {each["id"]: each for each in json.loads(done.stdout)["systems"][0]["checks"]}
+    assert found["backup:grafana"]["status"] == "OK" and "3 dashboards" in found["backup:grafana"]["text"]
+    assert "never tried" in found["backup:grafana:drill"]["text"]
