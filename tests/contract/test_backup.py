@@ -10,6 +10,7 @@ import pytest
 
 from opsjobs.backup.collect import Order, back_up
 from opsjobs.backup.manifest import Purpose, Verdict
+from opsjobs.backup.remote import Remote
 from opsjobs.backup.shelf import Shelf
 from opsjobs.backup.store import Folder
 from opsjobs.errors import AccessDenied, BadAnswer, SourceError, Unreachable
@@ -618,3 +619,90 @@ def test_names_of_files_come_from_hashes_whatever_things_are_called(version, tmp
 def test_the_purpose_of_a_backup_is_a_backup(tmp_path):
     with furnished() as server:
         assert make(server, tmp_path).purpose is Purpose.BACKUP
+
+
+# Found by these tests.
+
+
+@pytest.mark.parametrize("version", ["9.4.0", "12.1.0"])
+def test_what_was_refused_and_is_not_listed_any_more_is_missed_and_not_taken_for_removed(version, tmp_path):
+    with serving(version) as server:
+        server.double.fill(60, 1, folders=6)
+        seen = {"", *(f"folder-{number:03d}" for number in range(5))}
+        path = "/apis/dashboard.grafana.app/" if server.double.since(12) else "/api/dashboards/uid/"
+        server.double.faults.before(lambda: server.double.restrict(TOKEN, seen), path=path, after=20)
+        backup = make(server, tmp_path)
+    assert backup.verdict is Verdict.INCOMPLETE
+    lost = {each.uid for each in backup.failures if each.kind == "dashboard"}
+    assert lost and lost | set(backup.of("dashboard")) == {f"dash-{number:05d}" for number in range(60)}
+
+
+def test_a_dashboard_that_cannot_be_written_down_costs_the_others_nothing(tmp_path):
+    nested = b'{"dashboard":{"uid":"inside","title":"Inside","deep":' + b"[" * 300 + b"]" * 300 + b'},"meta":{}}'
+    with furnished() as server:
+        server.double.faults._add(instead=Answer(200, nested), uid="inside")
+        backup = make(server, tmp_path)
+    assert [each.uid for each in backup.failures] == ["inside"] and backup.verdict is Verdict.INCOMPLETE
+    assert {"root", "file"} <= backup.of("dashboard").keys()
+
+
+def test_two_playlists_of_one_name_are_both_kept(tmp_path):
+    with furnished() as server:
+        other = {"id": 2, "uid": "other", "name": "Wall", "interval": "9m", "items": []}
+        server.double.org().playlists["other"] = other
+        backup = make(server, tmp_path)
+    kept = [shelf(tmp_path).content(each)["interval"] for each in backup.of("playlist").values()]
+    assert sorted(kept) == ["5m", "9m"] and backup.counts["playlist"].listed == 2
+
+
+def test_a_server_that_hangs_is_given_up_after_a_few_timeouts(tmp_path):
+    with serving() as server:
+        server.double.fill(100, 1, folders=0)
+        server.double.faults.hang(path="/api/", after=25)
+        began = time.monotonic()
+        backup = make(server, tmp_path, known={"timeout": 1})
+        took = time.monotonic() - began
+    assert backup.verdict is Verdict.INCOMPLETE and took < 8
+    assert {each.kind for each in backup.failures if not each.uid} >= {"playlist", "policy"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/library-elements/", 500),
+        ("/api/datasources", 403),
+        ("/api/v1/provisioning/policies", 500),
+    ],
+)
+def test_what_is_there_and_cannot_be_read_is_incomplete_and_not_shrunk(path, status, tmp_path):
+    with furnished() as server:
+        good = make(server, tmp_path)
+        server.double.faults.fail(status, path=path)
+        backup = make(server, tmp_path)
+    assert backup.verdict is Verdict.INCOMPLETE and backup.missing == ()
+    assert backup.failures and shelf(tmp_path).latest() == good
+
+
+def test_one_of_two_backups_of_a_second_can_be_named(tmp_path):
+    with furnished() as server:
+        made = [make(server, tmp_path, clock=lambda: datetime(2026, 11, 21, 12, tzinfo=UTC)) for _ in range(2)]
+    assert [shelf(tmp_path).chosen(each.id).id for each in made] == [each.id for each in made]
+
+
+def test_a_remote_object_that_was_damaged_is_written_anew_by_the_next_backup(tmp_path):
+    there = Shelf(Remote(f"memory://damage-{tmp_path.name}-{time.time_ns()}/shop/grafana"))
+    with furnished() as server:
+
+        def again():
+            order = Order(system="shop", target="grafana", made_by="opsjobs test", clock=CLOCK)
+            known = {"name": "Grafana", "key": "systems.shop.grafana", "token": TOKEN}
+            with Inventory(connection(server.url, **known)) as source:
+                return back_up(source, Shelf(Remote(there.store.place)), order)
+
+        entry = again().of("dashboard")["inside"]
+        name = f"objects/{entry.sha256[:2]}/{entry.sha256}.json"
+        content = there.store.get(name)
+        there.store.put(name, content[:-3] + b"!" + content[-2:])
+        assert [each.uid for each in there.verify([entry])] == ["inside"]
+        verdicts = [again().verdict for _ in range(2)]
+    assert verdicts[-1] is Verdict.COMPLETE and there.store.get(name) == content

@@ -587,3 +587,59 @@ def test_health_says_how_old_the_backup_is(tmp_path):
     found = {each["id"]: each for each in json.loads(done.stdout)["systems"][0]["checks"]}
     assert found["backup:grafana"]["status"] == "OK" and "3 dashboards" in found["backup:grafana"]["text"]
     assert "never tried" in found["backup:grafana:drill"]["text"]
+
+
+# Found by these tests.
+
+
+def test_a_damaged_manifest_is_in_the_document_too(tmp_path):
+    with grafana(tmp_path) as (place, double):
+        double.fill(3, 1, folders=1)
+        assert place.run("backup").returncode == 0
+    name = place.shelf().names()[0]
+    truncated(place.home() / "manifests" / f"{name}.json")
+    _, document = place.json("list")
+    assert name in json.dumps(document["broken"]) and document["backups"] == []
+
+
+def test_a_backup_that_is_not_complete_does_not_take_the_place_of_an_exported_one(tmp_path):
+    def tree():
+        return {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+
+    with grafana(tmp_path) as (place, double):
+        double.fill(40, 1, folders=4)
+        assert place.run("backup", "--export", "out").returncode == 0
+        before = tree()
+        double.restrict(TOKEN, {""})
+        shrunk = place.run("backup", "--export", "out")
+    assert shrunk.returncode == 1 and "SHRUNK" in shrunk.stdout and "not exported" in shrunk.stderr
+    assert tree() == before and len(before) > 40
+
+
+def test_where_one_grafana_is_away_the_others_are_exported_to_where_they_were(tmp_path):
+    with serving() as away, serving("12.1.0") as there:
+        there.double.fill(4, 1, folders=1)
+        away.double.fill(3, 1, folders=1)
+        place = Place(tmp_path, main=away, there=there)
+        assert place.run("backup", "--export", "out").returncode == 0
+        before = {path for path in (tmp_path / "out").rglob("*") if path.is_file()}
+        away.refuse()
+        done = place.run("backup", "--export", "out")
+    assert done.returncode == 1 and "OK  COMPLETE" in done.stdout and "cannot be reached" in done.stderr
+    assert {path for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+
+
+def test_what_is_called_so_as_to_speak_to_the_terminal_does_not(tmp_path):
+    title = "\x1b]0;owned\x07\x1b[2Jtitle\n● OK  a line of its own"
+    with grafana(tmp_path) as (place, double):
+        double.add_dashboard(uid="x", title=title)
+        assert place.run("backup").returncode == 0
+        shown = [place.run("show", "latest")]
+        entry = place.shelf().latest().of("dashboard")["x"]
+        double.faults.fail(500, uid="x")
+        shown.append(place.run("backup"))
+        (place.home() / "objects" / entry.sha256[:2] / f"{entry.sha256}.json").unlink()
+        shown.append(place.run("verify"))
+    for done in shown:
+        assert "title" in done.stdout and "\x1b]" not in done.stdout and "\x07" not in done.stdout, done.args
+        assert not any(line.startswith("● OK  a line") for line in done.stdout.splitlines()), done.args

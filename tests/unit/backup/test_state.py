@@ -217,3 +217,13 @@ def test_the_health_check_has_a_result_for_each_grafana_and_none_for_what_people
 
 def test_where_there_is_no_grafana_there_is_no_check():
     assert list(checks.checks(Around())) == []
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_a_newest_manifest_that_is_damaged_is_a_warning(older, shelf):
+    if older:
+        put(shelf, NOW - timedelta(hours=20), board("A"))
+    made = put(shelf, NOW - timedelta(hours=1), board("A"))
+    shelf.store.files[f"manifests/{made.id}.json"] = b"{"
+    row = rows(shelf)[0]["backup:grafana"]
+    assert row.status is Status.WARNING and made.id in row.reason and "cannot be read" in row.reason

@@ -174,3 +174,19 @@ def test_what_a_store_raises_of_its_own_is_told_in_words(monkeypatch):
         with pytest.raises(BackupError, match="AccessDenied") as told:
             use()
         assert "memory://bucket/errors" in told.value.message and "credentials" in told.value.advice
+
+
+def test_the_folders_above_a_store_that_it_makes_are_for_their_owner_too(tmp_path):
+    before = os.umask(0)
+    try:
+        Folder(tmp_path / "backups" / "shop" / "grafana").put(NAME, b"content")
+    finally:
+        os.umask(before)
+    for folder in ("backups", "backups/shop", "backups/shop/grafana", "backups/shop/grafana/objects"):
+        assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == 0o700, folder
+
+
+def test_a_disk_that_is_reached_by_its_address_needs_no_folders_made_before(tmp_path):
+    store = Remote(f"file://{tmp_path}/new")
+    store.put(NAME, b"content")
+    assert store.get(NAME) == b"content" and store.sizes() == {NAME: 7}
