@@ -66,8 +66,9 @@ def back_up(source: Objects, shelf: Shelf, order: Order) -> Manifest:
         reading.healed(_ticking(order.progress, "reading back", len(reading.entries)))
     entries = tuple(sorted(reading.entries.values(), key=lambda each: each.key))
     failures = [*reading.failures.values(), *_homeless(entries, reading)]
-    shrunk = [] if order.fewer or before is None else list(_shrunk(before, server, entries, order.left_out))
-    empty = not any(each.kind == "dashboard" for each in entries) and "dashboard" not in order.left_out
+    shrunk = [] if order.fewer or before is None else list(_shrunk(before, server, reading, order.left_out))
+    seen = any(kind == "dashboard" for kind, _ in (*reading.entries, *reading.failures))
+    empty = not seen and "dashboard" not in order.left_out
     made = Manifest(
         id=shelf.free(manifests.stamp(started)),
         system=order.system,
@@ -77,7 +78,7 @@ def back_up(source: Objects, shelf: Shelf, order: Order) -> Manifest:
         made_by=order.made_by,
         started_at=started,
         finished_at=order.clock(),
-        verdict=_verdict(failures, shrunk, empty=not entries or (empty and not order.fewer)),
+        verdict=_verdict(failures, shrunk, empty=empty and not (order.fewer and entries)),
         counts=manifests.counted(reading.listed, entries, failures),
         absent=reading.absent,
         left_out=order.left_out,
@@ -155,9 +156,10 @@ class _Reading:
         new = [each for each in found if each.uid not in known]
         gone = known - {each.uid for each in found} - {""}
         for uid in sorted(gone):
-            if (kind, uid) in self._gone:
+            if (kind, uid) in self._gone and (kind, uid) in self.failures:
+                del self.failures[kind, uid]
                 # It was not there any more when it was read, either.
-                self.failures.pop((kind, uid), None)
+                self.listed[kind] -= 1
             title = self._found[kind, uid].title
             self.notes.append(f"{kind} {title} ({uid}) was removed while the backup was made")
         if len(gone) > max(1, TOLERANCE * len(known)):
@@ -168,7 +170,8 @@ class _Reading:
         self.notes += [f"{kind} {each.title} ({each.uid}) came while the backup was made" for each in new]
         # What could not be reached, or had no time, may be able to answer now.
         late = [self._found[key] for key in self.failures if key in self._late and key[0] == kind]
-        self._unreached = 0
+        if self._unreached >= _GIVE_UP:
+            late = []
         self._read([*new, *late], KINDS[kind])
 
     def healed(self, tick: Callable[[], None]) -> None:
@@ -255,20 +258,24 @@ def _homeless(entries: Sequence[Entry], reading: _Reading) -> Iterator[Failure]:
             yield Failure(kind=each.kind, uid=each.uid, title=each.title, reason=reason)
 
 
-def _shrunk(before: Manifest, server: Server, entries: Sequence[Entry], left_out: Sequence[str]) -> Iterator[str]:
-    """What of the last good backup is gone: who lost rights sees less, or nothing; another server has other objects."""
+def _shrunk(before: Manifest, server: Server, reading: _Reading, left_out: Sequence[str]) -> Iterator[str]:
+    """What of the last good backup is gone: who lost rights sees less, or nothing; another server has other objects.
+
+    What is there and could not be read is a failure, and not gone.
+    """
     then = before.server
     if (server.organisation, server.url) != (then.organisation, then.url):
         place = f"{then.organisation_name} (organisation {then.organisation}) of {then.url}"
         yield f"the backup of {before.id} is of another Grafana: {place}"
-    now = {each.key for each in entries}
+    there = {*reading.entries, *reading.failures}
     for kind in before.counts:
         old = before.of(kind)
-        gone = sum((kind, uid) not in now for uid in old)
+        gone = sum((kind, uid) not in there for uid in old)
         left = len(old) - gone
         none = not left and (kind == "dashboard" or len(old) >= _FEW)
-        if kind not in left_out and gone and (none or gone > max(1, TOLERANCE * len(old))):
-            yield f"{many(kind, left)} of the {len(old)} that the backup of {before.id} has"
+        unlisted = (kind, "") in reading.failures
+        if kind not in left_out and not unlisted and gone and (none or gone > max(1, TOLERANCE * len(old))):
+            yield f"{many(kind, left)} where the backup of {before.id} has {len(old)}"
 
 
 def _verdict(failures: Sequence[Failure], shrunk: Sequence[str], *, empty: bool) -> Verdict:

@@ -146,7 +146,8 @@ class Rack(ABC, Generic[Made]):
                     f"{self.store.place}: there is no complete backup", advice=f"Make one: `{self.MAKING}`."
                 )
             return found
-        meant = [each for each in self.names() if each.startswith(name)]
+        names = self.names()
+        meant = [name] if name in names else [each for each in names if each.startswith(name)]
         if len(meant) != 1:
             what = f"{len(meant)} backups begin with" if meant else "no backup is called"
             raise BackupError(f"{what} '{name}'", advice=f"`{self.COMMANDS} list` shows them.")

@@ -23,7 +23,9 @@ class Remote:
     def __init__(self, url: str) -> None:
         self.place = url
         with self._told("cannot be used"):
-            filesystem, root = fsspec.core.url_to_fs(url)
+            # Only a disk has folders that have to be made before.
+            more = {"auto_mkdir": True} if url.startswith("file:") else {}
+            filesystem, root = fsspec.core.url_to_fs(url, **more)
         # Listings that were remembered would hide what another writer did.
         filesystem.invalidate_cache()
         self._files: Any = filesystem
@@ -47,6 +49,7 @@ class Remote:
     def put(self, name: str, content: bytes) -> None:
         with self._told(f"{name} cannot be written"):
             self._files.pipe_file(self._path(name), content)
+        self._known.get(name.partition("/")[0], {})[name] = len(content)
 
     def has(self, name: str, content: bytes) -> bool:
         return self.size(name) == len(content)

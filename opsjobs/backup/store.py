@@ -153,7 +153,7 @@ class Folder:
     def settle(self, names: Iterable[str]) -> None:
         # The bytes are on the disk; their names are in their folders, and the names of these in the one above.
         folders = {self._root, *(above for name in names for above in (self._root / checked(name)).parents)}
-        within = [each for each in folders if each == self._root or self._root in each.parents]
+        within = [each for each in folders if (each == self._root or self._root in each.parents) and each.is_dir()]
         with self._told("cannot be written"), ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(_synced, within))
 
@@ -166,8 +166,9 @@ class Folder:
         if folder in self._made:
             return
         # One by one: `mkdir` gives the mode only to the last.
-        for each in [*reversed(folder.relative_to(self._root).parents), folder.relative_to(self._root)]:
-            (self._root / each).mkdir(mode=0o700, parents=True, exist_ok=True)
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        for each in reversed(missing):
+            each.mkdir(mode=0o700, exist_ok=True)
         self._made.add(folder)
 
     @contextmanager

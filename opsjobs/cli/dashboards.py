@@ -207,7 +207,8 @@ def listed(redactor: Redactor, *, name: str, target: str | None, as_json: bool, 
     }
     if as_json:
         rows = [_summary(backup) for backups, _ in found.values() for backup in backups]
-        click.echo(redactor.redact(json.dumps({"backups": rows}, indent=2, ensure_ascii=False)))
+        bad = [error.message for _, broken in found.values() for error in broken]
+        click.echo(redactor.redact(json.dumps({"backups": rows, "broken": bad}, indent=2, ensure_ascii=False)))
         return
     for label, (backups, broken) in found.items():
         click.echo(label if backups else f"{label}: no backup yet: `opsjobs dashboards backup` makes one")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from opsjobs.errors import BadAnswer
@@ -19,8 +20,12 @@ def listed(api: Api) -> Iterator[Listed]:
     found = api.offered("playlists", _PATH, {"limit": _MOST})
     if len(found) >= _MOST:
         raise BadAnswer(f"{api.name} has {_MOST} playlists or more, and lists no more than that")
+    names = Counter(str(each["name"]) for each in found)
     for each in found:
-        yield Listed(kind="playlist", uid=str(each["name"]), title=str(each["name"]), content=each)
+        name = str(each["name"])
+        # Two may have the same name.
+        uid = name if names[name] == 1 else f"{name} ({each.get('uid') or each['id']})"
+        yield Listed(kind="playlist", uid=uid, title=name, content=each)
 
 
 def read(api: Api, found: Listed) -> Copy:

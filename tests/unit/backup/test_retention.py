@@ -144,6 +144,9 @@ class Memory:
     def sizes(self, folder=""):
         return {name: len(each) for name, each in self.files.items() if name.startswith(folder)}
 
+    def size(self, name):
+        return len(self.files[name]) if name in self.files else None
+
     def get(self, name):
         if name not in self.files:
             raise BackupError(f"{name} cannot be read")
