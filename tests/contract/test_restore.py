@@ -782,7 +782,7 @@ def test_a_backup_in_one_file_brings_everything_back_elsewhere(version, tmp_path
 
 
 def test_kinds_that_one_side_left_out_are_not_called_removed(stocked, tmp_path):
-    server, source, shelf, backup = stocked
+    _server, source, shelf, backup = stocked
     other = shelf_at(tmp_path / "less")
     order = Order(system="shop", target="grafana", made_by="", clock=clock, left_out=("dashboard", "playlist"))
     less = back_up(source, other, order)
