@@ -23,6 +23,9 @@ class Kept:
             if each.kind == kind:
                 yield Listed(kind=kind, uid=each.uid, title=each.title, folder=each.folder)
 
+    def able(self, wanted):
+        """Everything can be kept here."""
+
     def read(self, found):
         return next(each for each in self.copies if (each.kind, each.uid) == (found.kind, found.uid))
 
