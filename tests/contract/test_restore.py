@@ -821,3 +821,225 @@ def test_a_difference_says_who_saved_it_and_each_save_since(stocked, tmp_path):
     assert change.change is changes.Kind.CHANGED and change.uid == "overview" and change.folder == "Platform"
     assert [each.message for each in change.edits] == ["m1", "m0"]
     assert change.at and change.by.endswith("admin")
+
+
+# What a restore got wrong.
+
+
+def pruned_folder(shelf, backup, folder):
+    everything = wishes.of(shelf, backup)
+    picked = plans.chosen(everything, uids=(), folder=folder)
+    return Aim(wishes=picked, prune=True, within=plans.inside(everything, folder))
+
+
+@pytest.mark.parametrize("version", VERSIONS[2:])
+def test_what_is_in_a_folder_that_is_removed_is_kept_first(version, tmp_path):
+    with serving(version) as server, asked(server) as source:
+        stock(server.double)
+        shelf = shelf_at(tmp_path)
+        backup = kept(source, shelf)
+        server.double.add_folder("New", uid="new", parent="platform")
+        server.double.add_dashboard({"panels": []}, uid="precious", title="Precious", folder="new")
+        wanted = pruned_folder(shelf, backup, "platform")
+        steps = plans.make(source, wanted)
+        saved = restore.save(source, shelf, steps, SIGNED)
+        restore.apply(source, wanted, steps)
+        assert "precious" in server.double.org().dashboards or ("dashboard", "precious") in {
+            each.key for each in saved.entries
+        }
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_folder_stays_that_holds_what_prune_does_not_remove(version, tmp_path):
+    with serving(version) as server, asked(server) as source:
+        double = server.double
+        double.add_folder("A", uid="a")
+        shelf = shelf_at(tmp_path)
+        wanted = aim(shelf, kept(source, shelf), prune=True)
+        double.add_folder("New", uid="new")
+        double.add_dashboard({"panels": []}, uid="precious", title="Precious", folder="new")
+        assert errors(restored(source, shelf, wanted)) == []
+        assert "precious" in double.org().dashboards and "new" in double.org().folders
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_came_into_a_folder_after_the_plan_does_not_go_with_it(version, tmp_path):
+    with serving(version) as server, asked(server) as source:
+        double = server.double
+        double.add_folder("A", uid="a")
+        shelf = shelf_at(tmp_path)
+        wanted = aim(shelf, kept(source, shelf), prune=True)
+        double.add_folder("New", uid="new")
+        steps = plans.make(source, wanted)
+        restore.save(source, shelf, steps, SIGNED)
+        double.add_dashboard({"panels": []}, uid="precious", title="Precious", folder="new")
+        (done,) = restore.apply(source, wanted, steps)
+        assert "not empty" in done.error and "precious" in double.org().dashboards
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_was_changed_after_it_was_kept_is_not_removed(version, tmp_path):
+    with serving(version) as server, asked(server) as source:
+        double = server.double
+        double.add_dashboard({"panels": []}, uid="keep", title="Keep")
+        shelf = shelf_at(tmp_path)
+        wanted = aim(shelf, kept(source, shelf), prune=True)
+        double.add_dashboard({"panels": []}, uid="stray", title="Stray")
+        steps = plans.make(source, wanted)
+        restore.save(source, shelf, steps, SIGNED)
+        double.add_dashboard({"panels": [{"id": 1, "title": "new work"}]}, uid="stray", title="Stray")
+        (done,) = restore.apply(source, wanted, steps)
+        assert "changed since the plan" in done.error and b"new work" in double.org().dashboards["stray"].data
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_a_file_of_the_server_makes_is_not_removed(version, tmp_path):
+    with serving(version) as server, asked(server) as source:
+        server.double.add_dashboard({"panels": []}, uid="keep", title="Keep")
+        shelf = shelf_at(tmp_path)
+        wanted = aim(shelf, kept(source, shelf), prune=True)
+        server.double.add_dashboard({"panels": []}, uid="filed", title="Filed", provisioned="filed.json")
+        assert actions(source, wanted)["dashboard", "filed"] is Action.PROVISIONED
+        server.double.wipe()
+        assert restored(source, shelf, wanted) == [] and server.double.writes == []
+
+
+@pytest.mark.parametrize("version", VERSIONS[2:])
+def test_a_folder_is_made_before_those_in_it_whatever_they_are_called(version, tmp_path):
+    with serving(version) as server, asked(server) as source:
+        double = server.double
+        for uid, parent in (("z", ""), ("m", "z"), ("a", "m")):
+            double.add_folder(uid.upper(), uid=uid, parent=parent)
+        double.add_dashboard({"panels": []}, uid="d", title="D", folder="a")
+        shelf = shelf_at(tmp_path)
+        wanted = aim(shelf, kept(source, shelf))
+        double.clear()
+        assert errors(restored(source, shelf, wanted)) == []
+        assert {uid: each.parent for uid, each in double.org().folders.items()} == {"z": "", "m": "z", "a": "m"}
+
+
+@pytest.mark.parametrize("version", VERSIONS[:3])
+def test_a_schema_that_the_server_does_not_know_is_impossible(version, tmp_path):
+    shelf = shelf_at(tmp_path)
+    with serving("13.0.0") as server, asked(server) as source:
+        server.double.add_v2_dashboard(v2_spec(3), uid="tabs")
+        wanted = aim(shelf, kept(source, shelf))
+    with serving(version) as server, asked(server) as source:
+        (step,) = [each for each in plans.make(source, wanted) if each.kind == "dashboard"]
+        assert step.action is Action.IMPOSSIBLE and "schema v2" in step.reason
+
+
+@pytest.mark.parametrize("version", ["12.1.0", "13.0.0"])
+def test_a_resource_that_is_changed_in_the_very_moment_is_not_overwritten(version, tmp_path):
+    with serving(version) as server, asked(server) as source:
+        double = server.double
+        double.add_v2_dashboard(v2_spec(1), uid="a")
+        shelf = shelf_at(tmp_path)
+        wanted = aim(shelf, kept(source, shelf))
+        stored = double.add_v2_dashboard(v2_spec(2), uid="a").stored
+        steps = plans.make(source, wanted)
+        path = f"/apis/dashboard.grafana.app/{stored}/namespaces/default/dashboards/a"
+        theirs = v2_spec(99)
+        double.faults.before(lambda: double.add_v2_dashboard(theirs, uid="a"), method="GET", path=path, after=1)
+        done = [each for each in restore.apply(source, wanted, steps) if each.step.uid == "a"]
+        assert done[0].error and orjson.loads(double.org().dashboards["a"].spec) == theirs
+
+
+@pytest.mark.parametrize("version", VERSIONS[1:])
+def test_what_asks_a_data_source_that_cannot_be_made_is_missing_it(version, tmp_path):
+    shelf = shelf_at(tmp_path)
+    with serving(version) as server, asked(server) as source:
+        server.double.add_data_source("Prometheus", uid="here")
+        server.double.add_dashboard({"panels": [{"id": 1, "datasource": {"uid": "here"}}]}, uid="a", title="A")
+        wanted = aim(shelf, kept(source, shelf))
+    with serving(version) as server, asked(server) as source:
+        server.double.add_data_source("Prometheus", uid="there")
+        found = actions(source, wanted)
+        assert found["data-source", "here"] is Action.CONFLICT and found["dashboard", "a"] is Action.MISSING
+
+
+def test_what_is_in_a_folder_that_cannot_be_made_is_a_conflict_too(tmp_path):
+    with serving("9.4.0") as server, asked(server) as source:
+        server.double.add_folder("Team", uid="f")
+        server.double.add_dashboard({"panels": []}, uid="a", title="A", folder="f")
+        shelf = shelf_at(tmp_path)
+        wanted = aim(shelf, kept(source, shelf))
+        server.double.clear()
+        server.double.add_folder("Team", uid="other")
+        found = actions(source, wanted)
+        assert found["folder", "f"] is found["dashboard", "a"] is Action.CONFLICT
+
+
+def test_two_restores_within_a_second_keep_what_both_overwrote(tmp_path):
+    with serving("9.4.0") as server, asked(server) as source:
+        server.double.add_dashboard({"panels": [{"id": 1, "title": "one"}]}, uid="a", title="A")
+        shelf, now = shelf_at(tmp_path), clock()
+        signed = replace(SIGNED, clock=lambda: now)
+        names = set()
+        for title in ("two", "three"):
+            wanted = file_of(board("a", "A", panels=[{"id": 1, "title": title}]))
+            steps = plans.make(source, wanted)
+            names.add(restore.save(source, shelf, steps, signed).id)
+            restore.apply(source, wanted, steps)
+        assert names == set(shelf.names()) and len(names) == 2
+        for name in names:
+            assert shelf.chosen(name).id == name, "a whole name is that of one backup"
+
+
+def test_what_asked_a_missing_data_source_before_a_restore_comes_back_with_it(tmp_path):
+    with serving("9.4.0") as server, asked(server) as source:
+        server.double.add_dashboard({"panels": [{"id": 1, "datasource": {"uid": "gone"}}]}, uid="a", title="A")
+        shelf = shelf_at(tmp_path)
+        wanted = file_of(board("a", "A"))
+        steps = plans.make(source, wanted)
+        saved = restore.save(source, shelf, steps, SIGNED)
+        restore.apply(source, wanted, steps)
+        assert errors(restored(source, shelf, aim(shelf, saved))) == []
+        assert b'"gone"' in server.double.org().dashboards["a"].data
+
+
+@pytest.mark.parametrize("version", STRICT)
+def test_titles_that_are_one_in_addresses_do_not_meet_in_a_drill(version, tmp_path):
+    with serving(version) as server, asked(server) as source:
+        for number, title in enumerate(("CPU & Disk", "CPU and Disk", "cpu-and-disk")):
+            server.double.add_folder(f"Team {number}", uid=f"team-{number}")
+            server.double.add_dashboard({"panels": []}, uid=f"d{number}", title=title, folder=f"team-{number}")
+        shelf = shelf_at(tmp_path)
+        assert drilled(source, shelf, kept(source, shelf)).failures == ()
+
+
+def resource(**metadata):
+    head = {"apiVersion": "dashboard.grafana.app/v1", "kind": "Dashboard"}
+    return {**head, "metadata": {"name": "a", **metadata}, "spec": {"title": "A", "panels": []}}
+
+
+def test_a_resource_without_a_folder_stays_where_it_is(tmp_path):
+    with serving("13.0.0") as server, asked(server) as source:
+        server.double.add_folder("Platform", uid="platform")
+        server.double.add_dashboard({"panels": [{"id": 1}]}, uid="a", title="A", folder="platform")
+        assert errors(restored(source, shelf_at(tmp_path), file_of(resource()))) == []
+        assert server.double.org().dashboards["a"].folder == "platform"
+
+
+def test_of_a_resource_nothing_is_sent_that_belongs_to_the_server_it_came_from():
+    with serving("13.0.0") as server, asked(server) as source:
+        alien = {"uid": "1", "resourceVersion": "55", "namespace": "org-9", "generation": 3, "managedFields": []}
+        assert errors(restored(source, None, file_of(resource(**alien)))) == []
+        assert alien.keys().isdisjoint(server.double.writes[-1].json["metadata"])
+
+
+def test_on_an_old_grafana_a_mapped_name_stays_a_name():
+    with serving("6.5.1") as server, asked(server) as source:
+        server.double.add_data_source("Here")
+        wanted = replace(file_of(board(panels=[{"id": 1, "datasource": "There"}])), sources={"There": "Here"})
+        assert errors(restored(source, None, wanted)) == []
+        assert orjson.loads(server.double.org().dashboards["new"].data)["panels"][0]["datasource"] == "Here"
+
+
+def test_a_backup_of_what_was_overwritten_is_compared_only_by_what_is_in_it(stocked):
+    server, source, shelf, _ = stocked
+    server.double.add_dashboard({"panels": []}, uid="at-root", title="Broken")
+    wanted = file_of(board("at-root", "Whole"))
+    saved = restore.save(source, shelf, plans.make(source, wanted), SIGNED)
+    sides = [changes.Side(shelf=shelf, backup=each, label="x") for each in (saved, kept(source, shelf))]
+    assert changes.between(*sides) == changes.between(*sides[::-1]) == []

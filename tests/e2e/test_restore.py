@@ -550,3 +550,49 @@ def test_no_secret_is_in_anything_that_is_said_or_kept(place):
     for content in kept:
         for secret in (*SECRETS, login):
             assert secret.encode() not in content
+
+
+# What the command line got wrong.
+
+
+def test_no_title_speaks_to_the_terminal_or_makes_a_line_of_its_own(place):
+    title = "\x1b]52;c;ZXZpbA==\x1b\\\x1b[2J\x1b[8mtitle\n● OK  everything is well"
+    place.double.add_dashboard({"panels": []}, uid="overview", title=title, folder="platform")
+    place.double.add_dashboard({"panels": []}, uid="stray", title=title)
+    for words in (("diff",), ("restore", "--dry-run", "--prune")):
+        said = place.run(*words).stdout
+        assert "everything is well" in said and "\x1b]" not in said
+        assert not any(line.startswith("● OK  everything") for line in said.splitlines())
+        _, shown = on_a_terminal(place, *words, answers=())
+        for sequence in ("\x1b]", "\x1b[2J", "\x1b[8m"):
+            assert sequence not in shown
+
+
+def test_prune_needs_a_backup_that_holds_everything(place):
+    broken(place.double)
+    name = place.run("restore", "--yes").stdout.split("opsjobs dashboards restore ")[1].split()[0]
+    place.double.wipe()
+    refused = place.run("restore", name, "--prune", "--yes")
+    assert refused.returncode == 64 and place.double.writes == []
+
+
+def test_what_goes_with_a_backup_is_refused_for_a_file(place):
+    name = place.write("a.json", board())
+    for words in (("--uid", "x"), ("--folder", "platform"), ("--prune",), ("--from", "grafana")):
+        refused = place.run("restore", name, "--yes", *words)
+        assert refused.returncode == 64 and place.double.writes == []
+
+
+def test_an_expression_needs_no_data_source(place):
+    name = place.write("a.json", exported("__expr__", __elements={}, panels=[{"datasource": "${DS___EXPR__}"}]))
+    done = place.run("restore", name, "--yes")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_data_source_that_is_mapped_by_its_name_is_asked_by_uid_and_not_made(pair):
+    place, _, staging = pair
+    words = ("restore", "--target", "staging", "--from", "grafana", "--yes", "--datasource", "Main=Theirs")
+    done = place.run(*words)
+    assert done.returncode == 0, done.stdout
+    assert json.loads(staging.org().dashboards["a"].data)["panels"][0]["datasource"]["uid"] == "prom-staging"
+    assert [each["name"] for each in staging.org().sources.values()] == ["Theirs"]

@@ -349,3 +349,28 @@ def test_more_than_a_backup_may_have_is_refused_by_number_and_by_size(tmp_path, 
     monkeypatch.setattr(archive, "_ALTOGETHER", sum(len(content) for _, content in members) - 1)
     with pytest.raises(BackupError, match="holds more"):
         read(path)
+
+
+# Headers that tarfile stumbles over.
+
+
+def header(content, kind):
+    made = member("x", size=len(content), type=kind).tobuf(tarfile.GNU_FORMAT)
+    return made + content + b"\0" * (-len(content) % 512)
+
+
+ODD = {
+    "a length of 5,000 digits": header(b"9" * 5000 + b" a=b\n", tarfile.XHDTYPE),
+    "a sparse map of words": header(b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n", tarfile.XHDTYPE),
+    "a sparse map in a header": header(b"25 GNU.sparse.map=1,2,a\n", tarfile.XHDTYPE),
+    "a sparse size in words": header(b"27 GNU.sparse.size=abcdefg\n", tarfile.XHDTYPE),
+    "headers of headers": header(b"n\0", tarfile.GNUTYPE_LONGNAME) * 3000,
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_odd_headers_are_an_error_in_words(what, tmp_path):
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(ODD[what] + header(b"garbage\nmore\n", tarfile.REGTYPE)))
+    with pytest.raises(BackupError, match="cannot be read"):
+        read(path)

@@ -111,3 +111,17 @@ def test_what_is_no_dashboard_is_refused_with_the_name_of_the_file(content):
 def test_a_file_of_more_than_64_megabytes_is_not_even_read():
     with pytest.raises(BackupError, match="65 MB"):
         wishes.exported(bytes(65 << 20), "a.json", None)
+
+
+def test_what_is_nested_without_an_end_is_refused():
+    content = b'{"title": "A", "panels": [], "o": ' + b"[" * 900 + b"]" * 900 + b"}"
+    with pytest.raises(BackupError, match="deep"):
+        wishes.exported(content, "a.json", None)
+
+
+@pytest.mark.parametrize("annotations", [["x"], "x", 7, None])
+def test_annotations_that_are_none_name_no_folder(annotations):
+    metadata = {"name": "a", "annotations": annotations}
+    document = {"apiVersion": "dashboard.grafana.app/v1", "metadata": metadata, "spec": {"title": "A"}}
+    (wish,) = exported(document).wishes
+    assert (wish.folder, wish.anywhere) == ("", True)
