@@ -64,7 +64,7 @@ def _rows(backup: BackedUp, now: datetime) -> Iterator[DatabaseRow]:
 def _newest(backup: BackedUp, now: datetime) -> tuple[Status, str, str]:
     age = _age(backup.complete_at, now)
     if age is None:
-        never = "there was never one" if backup.newest_at is None else backup.worth
+        never = backup.worth or "there was never one"
         return Status.WARNING, "none", never
     value = f"{span(age)} ago: {backup.held}"
     if age > backup.max_age:

@@ -32,7 +32,8 @@ _ALTOGETHER = 4 << 30
 _MEMBERS = 1_000_000
 _EPOCH = 0
 _SUFFIXES = (".tar.gz", ".tgz")
-_DAMAGED = (tarfile.TarError, EOFError, OSError, zlib.error)
+# The last two: headers of numbers that are none, and of headers of headers.
+_DAMAGED = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, RecursionError)
 
 
 def is_one(path: Path) -> bool:

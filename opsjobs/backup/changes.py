@@ -9,7 +9,7 @@ from functools import cached_property
 
 from opsjobs.backup import compare
 from opsjobs.backup.compare import Difference
-from opsjobs.backup.manifest import Entry, Manifest
+from opsjobs.backup.manifest import Entry, Manifest, Purpose
 from opsjobs.backup.shelf import Shelf
 from opsjobs.errors import BackupError, SourceError
 from opsjobs.objects import KINDS, Edit
@@ -68,7 +68,10 @@ def between(before: Side, after: Side) -> list[Change]:
     """
     old, new = ({each.key: each for each in side.backup.entries} for side in (before, after))
     known = {kind for kind in KINDS if _covers(before.backup, kind) and _covers(after.backup, kind)}
-    keys = [key for key in sorted({*old, *new}, key=lambda key: (list(KINDS).index(key[0]), key[1])) if key[0] in known]
+    # What a restore kept is only what it touched.
+    partial = [each for each, side in ((old, before), (new, after)) if side.backup.purpose is Purpose.BEFORE_RESTORE]
+    every = set.intersection(*map(set, partial)) if partial else {*old, *new}
+    keys = [key for key in sorted(every, key=lambda key: (list(KINDS).index(key[0]), key[1])) if key[0] in known]
     return [change for key in keys if (change := _change(before, after, old.get(key), new.get(key)))]
 
 

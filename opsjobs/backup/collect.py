@@ -68,7 +68,9 @@ def back_up(source: Objects, shelf: Shelf, order: Order) -> Manifest:
     failures = [*reading.failures.values(), *_homeless(entries, reading)]
     shrunk = [] if order.fewer or before is None else list(_shrunk(before, server, reading, order.left_out))
     seen = any(kind == "dashboard" for kind, _ in (*reading.entries, *reading.failures))
-    empty = not seen and "dashboard" not in order.left_out
+    # That there are none may have been accepted before.
+    accepted = order.fewer or (before is not None and not before.of("dashboard"))
+    empty = not seen and "dashboard" not in order.left_out and not (accepted and reading.entries)
     made = Manifest(
         id=shelf.free(manifests.stamp(started)),
         system=order.system,
@@ -78,7 +80,7 @@ def back_up(source: Objects, shelf: Shelf, order: Order) -> Manifest:
         made_by=order.made_by,
         started_at=started,
         finished_at=order.clock(),
-        verdict=_verdict(failures, shrunk, empty=empty and not (order.fewer and entries)),
+        verdict=_verdict(failures, shrunk, empty=empty),
         counts=manifests.counted(reading.listed, entries, failures),
         absent=reading.absent,
         left_out=order.left_out,
@@ -129,13 +131,13 @@ class _Reading:
         found: list[Listed] = []
         self.listed[kind] = 0
         try:
-            found.extend(_lasting(self._source, kind))
+            found.extend(self._all(kind))
         except NotOffered:
             del self.listed[kind]
             raise
         except SourceError as error:
             # What was listed before is read all the same.
-            self._failed(Listed(kind=kind, uid="", title=""), f"cannot be listed: {error.message}")
+            self._unlisted(kind, error)
         self.listed[kind] = len(found)
         names = Counter(each.uid for each in found)
         for each in found:
@@ -148,9 +150,9 @@ class _Reading:
     def again(self, kind: str) -> None:
         """List a kind once more: what came meanwhile is read, and what went is no failure."""
         try:
-            found = list(_lasting(self._source, kind))
+            found = list(self._all(kind))
         except SourceError as error:
-            self._failed(Listed(kind=kind, uid="", title=""), f"cannot be listed again: {error.message}")
+            self._unlisted(kind, error)
             return
         known = {uid for each, uid in (*self.entries, *self.failures) if each == kind}
         new = [each for each in found if each.uid not in known]
@@ -173,6 +175,18 @@ class _Reading:
         if self._unreached >= _GIVE_UP:
             late = []
         self._read([*new, *late], KINDS[kind])
+
+    def _unlisted(self, kind: str, error: SourceError) -> None:
+        if isinstance(error, Unreachable | TimedOut):
+            # Each listing is tried several times by itself.
+            self._unreached += _GIVE_UP // 2
+        self._failed(Listed(kind=kind, uid="", title=""), f"cannot be listed: {error.message}")
+
+    def _all(self, kind: str) -> Iterator[Listed]:
+        """What is listed, without what a drill that was killed left."""
+        if self._unreached >= _GIVE_UP:
+            raise Unreachable("not tried: so many before it could not be reached")
+        return (each for each in self._source.listing(kind) if not is_trial(kind, each.uid, each.folder))
 
     def healed(self, tick: Callable[[], None]) -> None:
         """Read every file back; what is damaged is read and written anew while it can be."""
@@ -227,11 +241,6 @@ class _Reading:
         failure = Failure(kind=found.kind, uid=found.uid, title=found.title, reason=reason)
         with self._lock:
             self.failures[found.kind, found.uid] = failure
-
-
-def _lasting(source: Objects, kind: str) -> Iterator[Listed]:
-    """What is listed, without what a drill that was killed left."""
-    return (each for each in source.listing(kind) if not is_trial(kind, each.uid, each.folder))
 
 
 def _ticking(progress: Progress, what: str, total: int) -> Callable[[], None]:

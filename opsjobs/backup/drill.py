@@ -6,6 +6,7 @@ not made: they would fire. Of those, of data sources and of the rest the files a
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from opsjobs.sources import Objects
 _KINDS = ("library-panel", "dashboard")
 _DRILLS = "drills.json"
 _NAMED = 3
+_SIGNS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,7 +139,8 @@ def _places(entries: Sequence[Entry]) -> Iterator[tuple[tuple[str, str], int]]:
     """In which folder each is tried: two of the same title do not get along in one."""
     seen: Counter[tuple[str, str]] = Counter()
     for each in entries:
-        title = (each.kind, each.title.lower())
+        # Old versions take titles for the same that have one name in addresses.
+        title = (each.kind, _SIGNS.sub("", each.title.lower().replace("&", "and").replace("@", "at")))
         yield each.key, seen[title]
         seen[title] += 1
 

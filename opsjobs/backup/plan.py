@@ -137,7 +137,11 @@ class _Survey:
         self._titled = {
             (each.kind, each.folder, each.title.lower()): each for kind in _UNIQUE for each in self.there(kind).values()
         }
-        self._folders = self._uids("folder") | {each.uid for each in aim.wishes if each.kind == "folder"} | {""}
+        # What is in the way of a folder or a data source is in the way of what needs it.
+        self._folders = {"", *self.there("folder")}
+        for each in _parents_first([each for each in aim.wishes if each.kind == "folder"]):
+            if each.uid in self._folders or (each.folder in self._folders and not self._in_the_way(each)):
+                self._folders.add(each.uid)
         self._sources = self._known_sources()
 
     def _listed(self, kind: str) -> dict[str, Listed] | SourceError:
@@ -146,23 +150,20 @@ class _Survey:
         except SourceError as error:
             return error
 
-    def _uids(self, kind: str) -> set[str]:
-        found = self._there[kind]
-        return set() if isinstance(found, SourceError) else set(found)
-
     def _known_sources(self) -> set[str] | None:
         """Uids and names of data sources that are there or will be; None where nobody says."""
         found = self._there["data-source"]
         if isinstance(found, SourceError):
             return None
         names = {name for each in found.values() for name in (each.uid, each.title)}
-        wished = {name for each in self._aim.wishes if each.kind == "data-source" for name in (each.uid, each.title)}
-        return names | wished
+        wished = [each for each in self._aim.wishes if each.kind == "data-source"]
+        made = [each for each in wished if each.uid in found or not self._in_the_way(each)]
+        return names | {name for each in made for name in (each.uid, each.title)}
 
     def there(self, kind: str) -> Mapping[str, Listed]:
         """What there is of a kind, by uid."""
-        found = self._there[kind]
-        return {} if isinstance(found, SourceError) else found
+        found = self._there.get(kind)
+        return {} if found is None or isinstance(found, SourceError) else found
 
     def step(self, wish: Wish) -> Step:
         """What a wish comes to."""

@@ -66,7 +66,8 @@ def _with(value: Any, other: Mapping[str, str], depth: int) -> Any:
 
 def _pointing(reference: Any, other: Mapping[str, str]) -> Any:
     if isinstance(reference, str):
-        return {"uid": other[reference]} if reference in other else reference
+        # Newer versions take a uid there as well, older ones nothing but a name.
+        return other.get(reference, reference)
     if isinstance(reference, Mapping):
         return {
             name: other.get(inner, inner) if name in {"uid", "name"} and isinstance(inner, str) else inner

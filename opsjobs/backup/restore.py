@@ -132,6 +132,8 @@ class _Writer:
 
     def _write(self, step: Step) -> None:
         if step.action is Action.REMOVE:
+            if plans.fingerprint(self._source.read(_live(step))) != step.seen:
+                raise BackupError("it was changed since the plan was made: run the restore again")
             self._empty(step)
             self._source.remove(_live(step))
             return

@@ -152,9 +152,12 @@ class Folder:
 
     def settle(self, names: Iterable[str]) -> None:
         # The bytes are on the disk; their names are in their folders, and the names of these in the one above.
+        names = list(names)
         folders = {self._root, *(above for name in names for above in (self._root / checked(name)).parents)}
         within = [each for each in folders if (each == self._root or self._root in each.parents) and each.is_dir()]
         with self._told("cannot be written"), ThreadPoolExecutor(_THREADS) as pool:
+            for name in names:
+                (self._root / name).stat()
             list(pool.map(_synced, within))
 
     def tidy(self) -> None:

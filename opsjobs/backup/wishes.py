@@ -11,13 +11,14 @@ import orjson
 
 from opsjobs.backup import manifest as manifests
 from opsjobs.backup import references
-from opsjobs.backup.manifest import Manifest
+from opsjobs.backup.manifest import Manifest, Purpose
 from opsjobs.backup.plan import Wish
 from opsjobs.backup.shelf import Shelf
 from opsjobs.errors import BackupError
 from opsjobs.objects import Copy
 
 _LARGEST = 64 << 20
+_DEEPEST = 200
 _GROUP = "dashboard.grafana.app/"
 
 
@@ -58,8 +59,9 @@ def of(shelf: Shelf, backup: Manifest) -> list[Wish]:
 
 def dangling(backup: Manifest, wanted: Sequence[Wish]) -> frozenset[str]:
     """Data sources that objects asked which were not there when they were kept: they are not missed."""
-    if "data-source" not in backup.counts:
+    if "data-source" not in backup.counts and backup.purpose is not Purpose.BEFORE_RESTORE:
         return frozenset()
+    # What a restore kept was there as it is, whatever it asks.
     known = {name for each in backup.of("data-source").values() for name in (each.uid, each.title)}
     asked: set[str] = set()
     for each in wanted:
@@ -88,10 +90,22 @@ def exported(content: bytes, name: str, into: str | None) -> Exported:
     meta: Mapping[str, Any] = document["meta"] if isinstance(document.get("meta"), dict) else {}
     if isinstance(document.get("dashboard"), dict):
         document = document["dashboard"]
+    _shallow(document, name)
     if str(document.get("apiVersion") or "").startswith(_GROUP):
         return Exported(wishes=(_resource(document, name, into),))
     named = meta.get("folderUid") if into is None else into
     return _model(document, name, None if named is None else str(named))
+
+
+def _shallow(document: Any, name: str) -> None:
+    """Raises `BackupError` for what is in itself so often that nothing could walk through it."""
+    level = [document]
+    for _ in range(_DEEPEST):
+        values = (inner for each in level for inner in (each.values() if isinstance(each, dict) else each))
+        level = [inner for inner in values if isinstance(inner, dict | list)]
+        if not level:
+            return
+    raise BackupError(f"{name} is nested more than {_DEEPEST} deep: that is no dashboard")
 
 
 def _resource(document: dict[str, Any], name: str, into: str | None) -> Wish:

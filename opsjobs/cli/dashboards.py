@@ -359,7 +359,7 @@ def _pruned(here: Setting, target: Target, *, dry_run: bool, yes: bool) -> None:
     if not leaving or dry_run:
         return
     if not yes:
-        click.confirm(f"Remove {len(leaving)} of {len(plan)} backups?", abort=True, err=True)
+        keeping.ask(f"Remove {len(leaving)} of {len(plan)} backups?")
     freed = shelf.drop(each.id for each in leaving)
     click.echo(f"  removed {len(leaving)}; {_size(freed)} are free")
 

@@ -177,6 +177,18 @@ def told(server: Server) -> str:
     return f"{server.organisation_name}, {version}"
 
 
+def ask(question: str) -> None:
+    """Go on only when somebody says yes. Raises `click.Abort` for a no, `UsageError` where nobody is there."""
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise UsageError("nobody answered", advice="Give --yes to do it without asking.") from None
+    if not agreed:
+        raise click.Abort
+
+
 def tell(redactor: Redactor, lines: Iterable[str], *, err: bool = False) -> None:
     """Print lines, each of them one, whatever is in it."""
     click.echo(redactor.redact("\n".join(map(plain, lines))), err=err)

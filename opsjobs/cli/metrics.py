@@ -374,7 +374,7 @@ def _pruned(here: Setting, system: str, *, dry_run: bool, yes: bool) -> None:
     if not leaving or dry_run:
         return
     if not yes:
-        click.confirm(f"Remove {len(leaving)} of {len(plan)} snapshots?", abort=True, err=True)
+        keeping.ask(f"Remove {len(leaving)} of {len(plan)} snapshots?")
     freed = vault.drop(each.id for each in leaving)
     click.echo(f"  removed {len(leaving)}; {_size(freed)} are free")
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from opsjobs.sources.grafana.inventory import Inventory
 
 _FAILED, _PARTIAL = 1, 3
+_BUILT_IN = {"__expr__": "__expr__", "grafana": "-- Grafana --"}
+"""Data sources that every Grafana has and none lists, by their kinds."""
 _LARGEST = 64 << 20
 """Bytes of a dashboard."""
 _SHOWN = 5
@@ -92,8 +94,8 @@ def restore(
 
     if prune and uids:
         raise UsageError("--prune goes with a whole backup or --folder", advice="Leave --uid or --prune out.")
-    if not (yes or dry_run) and (as_json or not sys.stdin.isatty()):
-        raise UsageError("nobody can be asked", advice="Give --dry-run to see the plan, or --yes to carry it out.")
+    if as_json and not (yes or dry_run):
+        raise UsageError("--json cannot ask", advice="Give --dry-run to see the plan, or --yes to carry it out.")
     here = setting(file, redactor)
     chosen = keeping.one_target(here, name, target)
     asked = _Asked(
@@ -112,7 +114,7 @@ def restore(
         saved: Manifest | None = None
         if todo and not dry_run:
             if not yes:
-                click.confirm(f"Change {len(todo)} objects in {chosen.label}?", abort=True, err=True)
+                keeping.ask(f"Change {'1 object' if len(todo) == 1 else f'{len(todo)} objects'} in {chosen.label}?")
             saved, done = _carry_out(here, chosen, source, aim, todo)
         if as_json:
             click.echo(redactor.redact(json.dumps(_document(steps, done, saved), indent=2, ensure_ascii=False)))
@@ -215,7 +217,7 @@ def _content(path: Path) -> bytes:
 
     try:
         if path.stat().st_size > _LARGEST:
-            raise UsageError(f"{path} has more than {_LARGEST >> 20} MB: that is no dashboard")
+            raise BackupError(f"{path} has {path.stat().st_size >> 20} MB: that is no dashboard")
         return path.read_bytes()
     except OSError as error:
         raise BackupError(f"{path} cannot be read: {error.strerror}", advice="Check who may read it.") from None
@@ -238,9 +240,13 @@ def _of_backup(shelf: Shelf, backup: Manifest, asked: _Asked, source: Inventory)
             f"{backup.id} is {backup.verdict.value}, {backup.purpose.value}: what is not in it may still be wanted",
             advice="--prune goes with a complete backup.",
         )
+    mapping = {each: _meant(each, known, asked.sources) for each in asked.sources}
+    # Whoever gives a name means the data source, however it is pointed to.
+    mapping |= {each.uid: mapping[each.title] for each in backup.of("data-source").values() if each.title in mapping}
     aim = plans.Aim(
-        wishes=wanted,
-        sources={each: _meant(each, known, asked.sources) for each in asked.sources},
+        # What is mapped is there under another uid.
+        wishes=[each for each in wanted if not (each.kind == "data-source" and each.uid in mapping)],
+        sources=mapping,
         dangling=wishes.dangling(backup, wanted),
         prune=frozenset(backup.counts) if asked.prune else frozenset(),
         within=asked.folder,
@@ -291,6 +297,7 @@ def _filled(exported: Exported, known: dict[str, tuple[str, str]], mapping: Mapp
     filled: dict[str, str] = {}
     for each in exported.inputs:
         fitting = sorted({uid for uid, kind in known.values() if kind == each.plugin})
+        fitting = fitting or [uid for kind, uid in _BUILT_IN.items() if kind == each.plugin]
         if each.name in mapping:
             uid = _meant(each.name, known, mapping)
         elif len(fitting) == 1:

@@ -30,7 +30,10 @@ _MANAGED = ("grafana.app/managed", "grafana.app/source")
 _STAGES = ("alpha", "beta", "")
 _KUBERNETES = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 # Of the server that gave them, and not of the dashboard.
-_OWN = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink", "namespace")
+_OWN = (
+    *("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink", "namespace"),
+    *("ownerReferences", "finalizers"),
+)
 _IN_ADDRESS = re.compile(r"/dashboards/f/([^/]+)")
 _SAVED_BY = "opsjobs: restored from a backup"
 
@@ -181,7 +184,7 @@ def _write_resource(api: Api, wanted: Copy, live: Copy | None, version: str) -> 
     if wanted.folder:
         notes[_FOLDER] = wanted.folder
     labels = {name: value for name, value in (kept.get("labels") or {}).items() if "deprecatedInternalID" not in name}
-    kept = {name: value for name, value in kept.items() if name not in {"ownerReferences", "finalizers"}}
+    kept = {name: value for name, value in kept.items() if name not in _OWN}
     metadata = {**kept, "name": wanted.uid, "annotations": notes, "labels": labels}
     document = {
         "apiVersion": f"{GROUP}/{version}",
@@ -193,7 +196,10 @@ def _write_resource(api: Api, wanted: Copy, live: Copy | None, version: str) -> 
         api.send("POST", _path(api, version), document)
         return
     path = f"{_path(api, version)}/{segment(wanted.uid)}"
-    metadata["resourceVersion"] = api.get(path)["metadata"]["resourceVersion"]
+    now = api.get(path)["metadata"]
+    if str(now.get("generation") or "") != live.version:
+        raise BadAnswer("it was changed since it was read: run the restore again")
+    metadata["resourceVersion"] = now["resourceVersion"]
     api.send("PUT", path, document)
 
 

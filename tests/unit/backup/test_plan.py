@@ -23,8 +23,10 @@ class Kept:
             if each.kind == kind:
                 yield Listed(kind=kind, uid=each.uid, title=each.title, folder=each.folder)
 
-    def able(self, wanted):
-        """Everything can be kept here."""
+    unique_titles = True
+
+    def fit(self, wanted):
+        """Everything can be made here."""
 
     def read(self, found):
         return next(each for each in self.copies if (each.kind, each.uid) == (found.kind, found.uid))
@@ -76,7 +78,7 @@ def test_where_data_sources_may_not_be_listed_none_is_called_missing():
 def test_what_is_removed_goes_after_what_is_made_and_its_folder_last():
     there = Kept(copy("folder", "f"), copy("folder", "g", "f"), copy("dashboard", "d", "g"), copy("dashboard", "keep"))
     wishes = (wish("folder", "new"), wish("dashboard", "keep"))
-    found = made(there, *wishes, prune=True)
+    found = made(there, *wishes, prune=frozenset(KINDS))
     removals = [(Action.REMOVE, "d"), (Action.REMOVE, "g"), (Action.REMOVE, "f")]
     assert found == [(Action.CREATE, "new"), (Action.UNCHANGED, "keep"), *removals]
     assert [each for each in made(there, *wishes) if each[0] is Action.REMOVE] == []
@@ -84,7 +86,7 @@ def test_what_is_removed_goes_after_what_is_made_and_its_folder_last():
 
 def test_data_sources_and_policies_are_never_removed():
     there = Kept(copy("data-source", "a"), copy("data-source", "b"), copy("policy", "other"))
-    found = made(there, wish("data-source", "a"), wish("policy", "policies"), prune=True)
+    found = made(there, wish("data-source", "a"), wish("policy", "policies"), prune=frozenset(KINDS))
     assert Action.REMOVE not in {action for action, _ in found}
 
 
@@ -101,7 +103,6 @@ def test_what_is_picked_brings_every_folder_around_it(chain):
     assert {(each.uid, each.dependency) for each in picked} == {(top, True), (middle, True), (low, True), ("d", False)}
     inside = plans.chosen(wishes, uids=(), folder=middle)
     assert {each.uid for each in inside if not each.dependency} == {middle, low, "d"}
-    assert plans.inside(wishes, middle) == {middle, low}
 
 
 def test_folders_that_are_in_each_other_do_not_hang_it():
