@@ -604,6 +604,34 @@ def test_a_folder_comes_with_those_in_it_and_without_its_neighbours(version, tmp
         assert outer == inner | {"platform", "overview", "shared", "platform/minutely"}
 
 
+@pytest.mark.parametrize("version", ["9.4.0", "11.4.0", "13.0.0"])
+def test_what_a_program_has_made_comes_back_and_stays_that_programs(version, tmp_path):
+    with serving(version) as server, asked(server) as source:
+        double = server.double
+        double.add_folder("Platform", uid="platform")
+        query = {"refId": "A", "datasourceUid": "__expr__", "model": {"type": "math", "expression": "1"}}
+        rule = {"uid": "high", "title": "High", "ruleGroup": "made", "folderUID": "platform", "for": "5m"}
+        rule |= {"condition": "A", "data": [query], "noDataState": "OK", "execErrState": "OK", "orgID": 1}
+        point = {"uid": "hook", "name": "Hook", "type": "webhook", "settings": {"url": "https://hooks.example.com"}}
+
+        def program(method, path, body):
+            # Without the header by which people may go on editing it.
+            known = {"authorization": f"Bearer {TOKEN}"}
+            answer = double.answer(method, f"/api/v1/provisioning/{path}", known, orjson.dumps(body))
+            assert answer.status < 300, answer.body
+
+        program("POST", "alert-rules", rule)
+        program("POST", "contact-points", point)
+        shelf = shelf_at(tmp_path)
+        backup = kept(source, shelf)
+        program("PUT", "alert-rules/high", rule | {"title": "Higher"})
+        program("PUT", "contact-points/hook", point | {"disableResolveMessage": True})
+        done = restored(source, shelf, aim(shelf, backup))
+        assert {each.step.kind for each in done} == {"rule-group", "contact-point"} and errors(done) == []
+        assert different(source, shelf, backup, tmp_path / "live") == []
+        assert double.org().alerting.points["hook"]["provenance"] == "api"
+
+
 # Pruning.
 
 

@@ -1,13 +1,13 @@
 """Alerting as Grafana evaluates it itself: rules by their groups, and who is told of them.
 
-Everything is written so that people can go on editing it in Grafana.
+Everything is written so that people can go on editing it in Grafana, but for what a program such as Terraform has made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from opsjobs.errors import NotFound, NotOffered
+from opsjobs.errors import NotFound, NotOffered, SourceError
 from opsjobs.objects import Copy, Listed
 from opsjobs.sources.grafana import hiding
 from opsjobs.sources.grafana.api import Api, segment
@@ -75,7 +75,7 @@ def write_group(api: Api, wanted: Copy, live: Copy | None) -> None:
     for rule in rules:
         if str(rule.get("uid")) not in there:
             # A group takes only rules that are there under a uid.
-            api.send("POST", f"{_PATH}/alert-rules", rule, _EDITABLE)
+            _save(api, "POST", f"{_PATH}/alert-rules", rule)
     if not api.has(*_EDITABLE_GROUPS):
         _one_by_one(api, rules, there)
         if api.get(_of_group(wanted.folder, wanted.title))["interval"] == wanted.content["interval"]:
@@ -86,22 +86,32 @@ def write_group(api: Api, wanted: Copy, live: Copy | None) -> None:
         "interval": wanted.content["interval"],
         "rules": rules,
     }
-    api.send("PUT", _of_group(wanted.folder, wanted.title), document, _EDITABLE)
+    _save(api, "PUT", _of_group(wanted.folder, wanted.title), document)
 
 
 def _one_by_one(api: Api, rules: list[dict[str, object]], there: Mapping[str, object]) -> None:
     """Save rules by themselves: here a group that is saved could not be edited by people any more."""
     for rule in rules:
         if str(rule.get("uid")) in there:
-            api.send("PUT", f"{_PATH}/alert-rules/{segment(str(rule['uid']))}", rule, _EDITABLE)
+            _save(api, "PUT", f"{_PATH}/alert-rules/{segment(str(rule['uid']))}", rule)
     for uid in there.keys() - {str(rule.get("uid")) for rule in rules}:
-        api.send("DELETE", f"{_PATH}/alert-rules/{segment(uid)}", None, _EDITABLE)
+        _save(api, "DELETE", f"{_PATH}/alert-rules/{segment(uid)}", None)
 
 
 def remove_group(api: Api, found: Listed) -> None:
     """Remove its rules: a group without rules is none."""
     for rule in api.get(_of_group(found.folder, found.title))["rules"]:
-        api.send("DELETE", f"{_PATH}/alert-rules/{segment(str(rule['uid']))}", None, _EDITABLE)
+        _save(api, "DELETE", f"{_PATH}/alert-rules/{segment(str(rule['uid']))}", None)
+
+
+def _save(api: Api, method: str, path: str, document: object = None) -> None:
+    """Change something so that people can go on editing it; what a program has made stays that program's."""
+    try:
+        api.send(method, path, document, _EDITABLE)
+    except SourceError as error:
+        if "provenance" not in error.said.lower():
+            raise
+        api.send(method, path, document)
 
 
 def _of_group(folder: str, group: str) -> str:
@@ -137,17 +147,17 @@ def read_contact(_: Api, found: Listed) -> Copy:
 def write_contact(api: Api, wanted: Copy, live: Copy | None) -> None:
     """Make it, with what is hidden left for a person; or save it, with the secrets that it has."""
     if live is None:
-        api.send("POST", f"{_PATH}/contact-points", wanted.content, _EDITABLE)
+        _save(api, "POST", f"{_PATH}/contact-points", wanted.content)
         return
     now = next(each for each in contacts(api) if each.uid == live.uid).content or {}
     kept = hiding.unmasked(wanted.content.get("settings") or {}, now.get("settings"))
     document = {**wanted.content, "settings": kept}
-    api.send("PUT", f"{_PATH}/contact-points/{segment(wanted.uid)}", document, _EDITABLE)
+    _save(api, "PUT", f"{_PATH}/contact-points/{segment(wanted.uid)}", document)
 
 
 def remove_contact(api: Api, found: Listed) -> None:
     """Remove it; refused while a policy names it."""
-    api.send("DELETE", f"{_PATH}/contact-points/{segment(found.uid)}", None, _EDITABLE)
+    _save(api, "DELETE", f"{_PATH}/contact-points/{segment(found.uid)}", None)
 
 
 def policies(api: Api) -> Iterator[Listed]:
@@ -159,7 +169,7 @@ def policies(api: Api) -> Iterator[Listed]:
 
 def write_policies(api: Api, wanted: Copy, _: Copy | None) -> None:
     """Put the tree in place of the one that is there."""
-    api.send("PUT", f"{_PATH}/policies", wanted.content, _EDITABLE)
+    _save(api, "PUT", f"{_PATH}/policies", wanted.content)
 
 
 def remove_policies(_: Api, __: Listed) -> None:
@@ -176,12 +186,12 @@ def write_timing(api: Api, wanted: Copy, live: Copy | None) -> None:
     """Make it, or save it."""
     path = f"{_PATH}/mute-timings"
     method, address = ("PUT", f"{path}/{segment(wanted.uid)}") if live else ("POST", path)
-    api.send(method, address, wanted.content, _EDITABLE)
+    _save(api, method, address, wanted.content)
 
 
 def remove_timing(api: Api, found: Listed) -> None:
     """Remove it; refused while a policy names it."""
-    api.send("DELETE", f"{_PATH}/mute-timings/{segment(found.uid)}", None, _EDITABLE)
+    _save(api, "DELETE", f"{_PATH}/mute-timings/{segment(found.uid)}", None)
 
 
 def templates(api: Api) -> Iterator[Listed]:
@@ -191,12 +201,12 @@ def templates(api: Api) -> Iterator[Listed]:
 
 def write_template(api: Api, wanted: Copy, _: Copy | None) -> None:
     """Make it, or save it."""
-    api.send("PUT", f"{_PATH}/templates/{segment(wanted.uid)}", {"template": wanted.content["template"]}, _EDITABLE)
+    _save(api, "PUT", f"{_PATH}/templates/{segment(wanted.uid)}", {"template": wanted.content["template"]})
 
 
 def remove_template(api: Api, found: Listed) -> None:
     """Remove it."""
-    api.send("DELETE", f"{_PATH}/templates/{segment(found.uid)}", None, _EDITABLE)
+    _save(api, "DELETE", f"{_PATH}/templates/{segment(found.uid)}", None)
 
 
 def _by_name(api: Api, kind: str, path: str) -> Iterator[Listed]:
