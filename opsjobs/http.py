@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlencode, urlsplit
@@ -317,7 +317,7 @@ class Http:
         return self.redact(text)[:_SHOWN]
 
     def _refusal(self, response: urllib3.BaseHTTPResponse, body: bytes) -> SourceError:
-        said = self.redact(_words(body))[:_SHOWN]
+        said = self.redact(_words(body, self.redact))[:_SHOWN]
         refusal = self._refused(response, said)
         refusal.code, refusal.said = response.status, said
         return refusal
@@ -347,12 +347,12 @@ class Http:
         return refused(f"{self._who} answered HTTP {code}: {said}")
 
 
-def _words(body: bytes) -> str:
+def _words(body: bytes, redact: Callable[[str], str]) -> str:
     """What a refusing server says: the message of its JSON, else the text of its body."""
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
-        # Of a page only what a person would read of it.
-        return " ".join(_TAGS.sub(" ", body[:_READ].decode("utf-8", "replace")).split())
+        # Of a page only what a person would read of it; before that secrets, which may look like tags.
+        return " ".join(_TAGS.sub(" ", redact(body[:_READ].decode("utf-8", "replace"))).split())
     said = next(filter(None, map(content.get, _SAID)), None) if isinstance(content, dict) else None
     return str(said or content)
