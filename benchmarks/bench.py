@@ -25,7 +25,7 @@ from opsjobs.demo.prometheus import Prometheus as Server
 from opsjobs.demo.prometheus import import_history
 from opsjobs.demo.stage import Stage
 from opsjobs.http import Connection, Deadline
-from opsjobs.jobs import Context, daily
+from opsjobs.jobs import Context, observation
 from opsjobs.jobs.inquiry import _questions
 from opsjobs.sources import Question, ask_all
 from opsjobs.sources.prometheus import Prometheus
@@ -105,7 +105,7 @@ def queries(stage: Stage, folder: Path) -> float:
         context = Context(
             name="pratikoai", system=profile, metrics=metrics, day=day, now=moment, deadline=Deadline(600)
         )
-        asked = [question for _, question in _questions(context, daily._days(context))]
+        asked = [question for _, question in _questions(context, observation._days(context))]
         config = as_curl(asked, stage.url, folder)
         figures = paired(
             lambda: ask_all(metrics, asked, Deadline(600)),
