@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -210,11 +210,11 @@ def test_what_cannot_be_asked_is_told_in_words_with_advice_and_leaves_no_backup(
 
 
 ZYGOTE = """
-import os, sys
+import os, signal, sys, time
 from opsjobs import cli
 import opsjobs.backup.collect, opsjobs.runner, opsjobs.ledger, opsjobs.sources.grafana.inventory, opsjobs.cli.dashboards
 import opsjobs.cli.telling, opsjobs.config
-for _ in sys.stdin:
+for line in sys.stdin:
     child = os.fork()
     if not child:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -224,7 +224,10 @@ for _ in sys.stdin:
         except SystemExit as ended:
             os._exit(int(ended.code or 0))
         os._exit(0)
-    print(child, flush=True)
+    if line.strip():
+        # Until it is waited for, nobody else gets its number.
+        time.sleep(float(line))
+        os.kill(child, signal.SIGKILL)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
@@ -239,13 +242,8 @@ def zygote(place):
 
         def run(after=None):
             """How a backup ended that was killed after so many seconds."""
-            parent.stdin.write("\n")
+            parent.stdin.write("\n" if after is None else f"{after}\n")
             parent.stdin.flush()
-            child = int(parent.stdout.readline())
-            if after is not None:
-                time.sleep(after)
-                with suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
             return int(parent.stdout.readline())
 
         try:

@@ -25,6 +25,7 @@ from typing import Any, Self
 from tests.grafana.double import ADMIN, TOKEN, Double
 from tests.grafana.wire import Answer, Call
 
+_TRIES = 50
 _REASONS = {each.value: each.phrase for each in HTTPStatus}
 _KEPT_BYTES = 256_000_000
 _DRIPS = 20
@@ -83,10 +84,18 @@ class Server:
 
     async def _listen(self) -> None:
         if self._listener is None:
-            self._listener = await self._loop.create_server(
-                lambda: _Talk(self), "127.0.0.1", self.port, ssl=self._context, reuse_address=True, backlog=256
-            )
+            self._listener = await self._bound()
             self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def _bound(self) -> asyncio.Server:
+        """At its port, also where a connection of somebody else has that number for a moment."""
+        for _ in range(_TRIES):
+            with contextlib.suppress(OSError):
+                return await self._loop.create_server(
+                    lambda: _Talk(self), "127.0.0.1", self.port, ssl=self._context, reuse_address=True, backlog=256
+                )
+            await asyncio.sleep(0.1)
+        raise RuntimeError(f"port {self.port} is taken")
 
     async def _vanish(self) -> None:
         self.vanish()
