@@ -36,6 +36,8 @@ def write(shelf: Shelf, backup: Manifest, folder: Path) -> None:
             raise BackupError(
                 f"{folder} holds files that are not from here", advice="Give --export an empty folder, or a new one."
             )
+        # First, so that one that was killed is known for ours.
+        (folder / _MARK).write_text(_SAID)
         homes = backup.of("folder")
         try:
             for entry in backup.entries:
@@ -47,7 +49,6 @@ def write(shelf: Shelf, backup: Manifest, folder: Path) -> None:
                 each.replace(folder / each.name)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        (folder / _MARK).write_text(_SAID)
     except OSError as error:
         raise BackupError(
             f"{folder}: cannot be written: {error.strerror}", advice="Give --export another folder."

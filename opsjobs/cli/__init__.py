@@ -9,6 +9,7 @@
     findings.py  opsjobs findings
     dashboards.py  opsjobs dashboards
     metrics.py   opsjobs metrics
+    restore.py, diff.py, drill.py  commands of opsjobs dashboards
     keeping.py   the Grafanas of a system and their backups, opened
     marks.py     how a status looks
     telling.py   who is told, and by what

@@ -13,9 +13,10 @@ import click
 
 from opsjobs.cli import keeping
 from opsjobs.cli.diff import diff
+from opsjobs.cli.drill import drill
 from opsjobs.cli.keeping import SYSTEM, TARGET, Target
 from opsjobs.cli.marks import heading
-from opsjobs.cli.restore import drill, pack, restore
+from opsjobs.cli.restore import pack, restore
 from opsjobs.cli.setting import Setting, configured, now, setting
 from opsjobs.errors import BackupError, OpsjobsError, UsageError
 

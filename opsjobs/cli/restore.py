@@ -1,4 +1,4 @@
-"""opsjobs dashboards restore, drill and pack."""
+"""opsjobs dashboards restore and pack."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,6 @@ from opsjobs.cli.setting import Setting, configured, now, setting
 from opsjobs.errors import UsageError
 
 if TYPE_CHECKING:
-    from opsjobs.backup.drill import Proof
     from opsjobs.backup.manifest import Manifest
     from opsjobs.backup.plan import Aim, Step, Wish
     from opsjobs.backup.restore import Done, Signature
@@ -188,7 +187,8 @@ def _aim(here: Setting, chosen: Target, asked: _Asked, source: Inventory, stack:
     if path.is_file() and not archive.is_one(path):
         _only_a_file(asked)
         exported = wishes.exported(_content(path), str(path), asked.into)
-        known = _sources(source)
+        # Who may save a dashboard may not see data sources: they are asked for only where it takes them.
+        known = _sources(source) if exported.inputs or asked.sources else {}
         mapping = {each: _meant(each, known, asked.sources) for each in asked.sources}
         mapping |= _filled(exported, known, asked.sources)
         return plans.Aim(wishes=exported.wishes, sources=mapping), list(exported.notes)
@@ -387,89 +387,6 @@ def _document(steps: Sequence[Step], done: Sequence[Done], saved: Manifest | Non
         ],
         "saved": saved.id if saved else None,
     }
-
-
-@click.command(epilog="Example: opsjobs dashboards drill --system pratikoai")
-@SYSTEM
-@TARGET
-@click.option("--dry-run", is_flag=True, help="Only say what would be restored for trial.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
-@configured
-@click.pass_obj
-@click.pass_context
-def drill(
-    context: click.Context,
-    redactor: Redactor,
-    *,
-    name: str | None,
-    target: str | None,
-    dry_run: bool,
-    as_json: bool,
-    file: Path | None,
-) -> None:
-    """Prove that the newest backup can be restored: into a folder for trial, read back, compared, and removed again.
-
-    Health checks and the daily report say when that was done last. Alert rules and data sources are not made for
-    trial: of those the files are read.
-    """
-    from opsjobs.ledger import lock  # noqa: PLC0415 - slow to import
-    from opsjobs.runner import attend  # noqa: PLC0415 - as above
-
-    here = setting(file, redactor)
-    chosen = keeping.one_target(here, name, target)
-    shelf = keeping.shelf(here, chosen)
-    backup = shelf.chosen("latest")
-    if dry_run:
-        trials = sum(each.kind in {"dashboard", "library-panel"} for each in backup.entries)
-        click.echo(f"{chosen.label}: {trials} objects of {backup.id} would be restored for trial, and removed again")
-        return
-    proofs: list[Proof] = []
-
-    def work() -> Ending:
-        proofs.append(_drilled(here, chosen, shelf, backup))
-        return _ending(proofs[0])
-
-    with here.desk(chosen.system, send=True) as desk, lock.held(desk.locks, chosen.system, "backup"):
-        attend(chosen.system, "drill", f"{now().astimezone():%Y-%m-%dT%H:%M}", desk, work)
-    if as_json:
-        click.echo(
-            redactor.redact(
-                json.dumps({**asdict(proofs[0]), "at": proofs[0].at.isoformat()}, indent=2, ensure_ascii=False)
-            )
-        )
-    else:
-        keeping.tell(redactor, _proven(chosen, proofs[0]))
-    context.exit(_FAILED if not proofs[0].held else _PARTIAL if proofs[0].left else 0)
-
-
-def _drilled(here: Setting, target: Target, shelf: Shelf, backup: Manifest) -> Proof:
-    from opsjobs.backup import drill as drills  # noqa: PLC0415 - slow to import
-
-    with keeping.opened(here, target) as source, keeping.progress(target.label) as progress:
-        return drills.run(source, shelf, backup, now(), progress)
-
-
-def _ending(proof: Proof) -> Ending:
-    from opsjobs.model import Outcome, Status  # noqa: PLC0415 - slow to import
-    from opsjobs.runner import Ending  # noqa: PLC0415 - as above
-
-    said = [str(each) for each in proof.failures[:_SHOWN]] + [f"still there: {each}" for each in proof.left]
-    return Ending(
-        outcome=Outcome.SUCCEEDED if proof.held else Outcome.FAILED,
-        status=Status.OK if proof.held else Status.CRITICAL,
-        error="; ".join(said),
-    )
-
-
-def _proven(target: Target, proof: Proof) -> Iterator[str]:
-    yield f"{target.label}, {proof.backup}"
-    if proof.held:
-        yield f"{heading('OK')}  {proof.restored} objects were restored for trial and came back as they were kept"
-    else:
-        yield f"{heading('CRITICAL')}  {len(proof.failures)} objects did not come back"
-    yield f"  {proof.read} files read back"
-    yield from (f"  {each}" for each in proof.failures)
-    yield from (f"  could not be removed again: {each}" for each in proof.left)
 
 
 @click.command(epilog="Example: opsjobs dashboards pack latest dashboards.tar.gz")

@@ -597,3 +597,10 @@ def test_a_data_source_that_is_mapped_by_its_name_is_asked_by_uid_and_not_made(p
     assert done.returncode == 0, done.stdout
     assert json.loads(staging.org().dashboards["a"].data)["panels"][0]["datasource"]["uid"] == "prom-staging"
     assert [each["name"] for each in staging.org().sources.values()] == ["Theirs"]
+
+
+def test_who_may_save_dashboards_and_not_see_data_sources_restores_a_file(place):
+    place.double.faults.fail(403, path="/api/datasources")
+    done = place.run("restore", place.write("a.json", board()), "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(place.double.writes) == 1
