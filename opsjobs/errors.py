@@ -4,6 +4,9 @@
     ├── UsageError              exit 64   what was asked for makes no sense
     ├── ConfigError             exit 78   a file an operator wrote is wrong; every fault of it at once
     ├── SlotTaken               exit 75   another run holds this slot
+    │   ├── SlotOver                      it has been run
+    │   └── SlotLost                      another run has taken over
+    ├── GivenUp                           a slot whose runs were killed, again and again
     ├── Interrupted             exit 130
     ├── SourceError                       a source did not give what it was asked for
     │   ├── Unreachable
@@ -20,6 +23,7 @@
     ├── LedgerError                       the ledger could not be read or written
     ├── BackupError                       a backup could not be kept, found or trusted
     ├── StackError                        a stack could not be written, started or stopped
+    ├── ScheduleError                     the schedule could not be handed to another scheduler
     └── DemoError                         the demonstration could not be set up
 
 Libraries raise these; only `cli` turns them into words and an exit code, and only `runner` may catch everything.
@@ -79,6 +83,18 @@ class SlotTaken(OpsjobsError):
     """Another run holds this slot."""
 
     exit_code = 75
+
+
+class SlotOver(SlotTaken):
+    """The slot has been run."""
+
+
+class SlotLost(SlotTaken):
+    """Another run has taken over."""
+
+
+class GivenUp(OpsjobsError):
+    """The slot was begun often enough."""
 
 
 class Interrupted(OpsjobsError):
@@ -161,6 +177,10 @@ class BackupError(OpsjobsError):
 
 class StackError(OpsjobsError):
     """The stack could not be written, started or stopped."""
+
+
+class ScheduleError(OpsjobsError):
+    """The schedule could not be handed to another scheduler."""
 
 
 class DemoError(OpsjobsError):

@@ -604,6 +604,7 @@ class Outcome(enum.Enum):
     SUCCEEDED = "succeeded"
     PARTIAL = "partial"
     FAILED = "failed"
+    TIMED_OUT = "timed out"
     CRASHED = "crashed"
 
 
@@ -633,6 +634,47 @@ class Run:
     pid: int = 0
     error: str = ""
     artifacts: tuple[Artifact, ...] = ()
+    due_at: datetime | None = None
+    """The instant of its schedule that it is for; None of one that somebody asked for."""
+
+
+class SlotState(enum.Enum):
+    """How far a slot is."""
+
+    WAITING = "waiting"
+    """Nobody is at it: it is queued, or who was at it was told to stop."""
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    MISSED = "missed"
+    """Nobody was there in time."""
+    SKIPPED = "skipped"
+    """It was left out for a reason."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Slot:
+    """An instant at which a job of a system is to run, and what became of it."""
+
+    system: str
+    job: str
+    due_at: datetime
+    state: SlotState
+    attempt: int = 0
+    """How many runs have begun for it."""
+    run_id: str = ""
+    """The last of them."""
+    at: datetime
+    """When it got into that state."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expected:
+    """What a schedule has of a job at a moment: a run of its last slot, which should have ended by now."""
+
+    job: str
+    due_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

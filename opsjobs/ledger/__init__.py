@@ -3,7 +3,9 @@
     tables.py      what is kept
     migrations/    how an older ledger becomes this one
     advice.py      recommendations and what they saved, as rows
-    lock.py        one run of a job at a time on one host
+    slots.py       each instant of the schedule once
+    retention.py   what is older than it is to be kept
+    lock.py        one run of a job at a time
 
 A run's row is written before its work starts; a row that says `running` while nobody holds the job's lock is a run
 that was killed. To keep something more: a table in `tables.py`, a migration, two methods below.
@@ -13,8 +15,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -26,8 +28,8 @@ from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from opsjobs.daybook import Daybook, SpentDay, SpentLine, SpentSum, StatedOutlay, TrafficDay
-from opsjobs.errors import LedgerError
-from opsjobs.ledger import advice, tables
+from opsjobs.errors import LedgerError, SlotLost
+from opsjobs.ledger import advice, lock, retention, slots, tables
 from opsjobs.model import (
     Acknowledgement,
     Artifact,
@@ -41,6 +43,7 @@ from opsjobs.model import (
     Quality,
     Run,
     ServerValue,
+    Slot,
     StatedForecast,
     Status,
     Told,
@@ -48,7 +51,7 @@ from opsjobs.model import (
 )
 from opsjobs.recommendation import Realised, Recommendation
 
-_VERSION = "0007"
+_VERSION = "0008"
 """The newest migration; a test holds it to the newest file."""
 _CHECK, _TITLE, _TEAM, _RECIPIENT = 750, 300, 200, 320
 _ADVICE = "Check storage.root (or OPSJOBS_HOME) and storage.ledger, free space, and who may write there."
@@ -82,7 +85,8 @@ class Ledger:
         with self._translated():
             if self._url.get_backend_name() == "sqlite" and self._url.database:
                 _prepare_file(Path(self._url.database))
-            self._engine = sa.create_engine(self._url, connect_args=self._connect_args())
+            # A server that was started again in between is no reason to fail.
+            self._engine = sa.create_engine(self._url, connect_args=self._connect_args(), pool_pre_ping=self.shared)
             if self._url.get_backend_name() == "sqlite":
                 sa.event.listen(self._engine, "connect", _prepare_sqlite)
             with self._engine.connect() as connection:
@@ -102,10 +106,102 @@ class Ledger:
         if self._engine is not None:
             self._engine.dispose()
 
+    @property
+    def shared(self) -> bool:
+        """Whether several hosts can use it."""
+        return self._url.get_backend_name() != "sqlite"
+
+    @contextmanager
+    def alone(self, folder: Path, system: str, job: str) -> Iterator[None]:
+        """Hold the lock of a system's job, in a folder of this host and among all that share the ledger.
+
+        Raises `SlotTaken` at once when somebody else does.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(lock.held(folder, system, job))
+            if self.shared:
+                if self._engine is None:
+                    raise LedgerError("The ledger is not open.")
+                with self._translated():
+                    stack.enter_context(lock.shared(self._engine, system, job))
+            yield
+
     def start(self, run: Run) -> None:
-        """Write a run's row, before its work."""
+        """Write a run's row, before its work, and make its slot its own; only for the holder of the job's lock.
+
+        Raises `SlotOver` for a slot that was run, and `GivenUp`.
+        """
         with self._begin() as connection:
-            connection.execute(sa.insert(tables.runs).values(_row(run)))
+            refused = slots.claim(connection, run, run.started_at)
+            if not refused:
+                connection.execute(sa.insert(tables.runs).values(_row(run)))
+        if refused:
+            raise refused
+
+    def still(self, run: Run) -> None:
+        """Make sure that nobody has taken a run's work over, before that is seen anywhere. Raises `SlotLost`."""
+        with self._begin() as connection:
+            if not connection.execute(sa.update(tables.runs).where(_unfinished(run)).values(pid=run.pid)).rowcount:
+                raise _lost(run)
+
+    def abandon(self, run: Run, *, again: bool) -> bool:
+        """Write how a run ended that did not do its work; with `again` its slot is to be run by the next who comes.
+
+        Does nothing where another run has taken over; whether it did.
+        """
+        with self._begin() as connection:
+            mine = connection.execute(sa.update(tables.runs).where(_unfinished(run)).values(_row(run))).rowcount > 0
+            if mine:
+                slots.close(connection, run, again=again)
+            return mine
+
+    def open_run(self, system: str, job: str, due_at: datetime) -> Run | None:
+        """The run of a slot that goes on, as far as is known."""
+        runs = tables.runs
+        same = sa.and_(runs.c.system == system, runs.c.job == job, runs.c.due_at == due_at)
+        going = sa.and_(same, runs.c.outcome == Outcome.RUNNING.value)
+        with self._begin() as connection:
+            row = connection.execute(sa.select(runs).where(going).limit(1)).mappings().one_or_none()
+            return _run(row) if row else None
+
+    def newest_slots(self, until: datetime, job: str = "") -> dict[tuple[str, str], Slot]:
+        """The last slot of each system and job, or of one job, that anything is known of and that is not to come."""
+        with self._begin() as connection:
+            return slots.newest(connection, until, job)
+
+    def slots(self, system: str, since: datetime) -> list[Slot]:
+        """What became of the slots of a system after an instant, the newest first."""
+        with self._begin() as connection:
+            return slots.read(connection, system, since)
+
+    def scheduled_since(self, system: str) -> dict[str, datetime]:
+        """The first slot of each job of a system that was run, or that somebody should have run."""
+        with self._begin() as connection:
+            return slots.first(connection, system)
+
+    def enqueue(self, found: Iterable[Slot], defer: Callable[[Any], None]) -> None:
+        """Write down slots of which nothing is known yet, and have them queued in the same transaction.
+
+        `defer` is handed the connection of psycopg.
+        """
+        with self._begin() as connection:
+            slots.note(connection, found)
+            defer(connection.connection.driver_connection)
+
+    @property
+    def conninfo(self) -> str:
+        """How psycopg reaches it, with the password. Raises `LedgerError` where it is no PostgreSQL."""
+        if not self.shared:
+            raise LedgerError(
+                "workers share a ledger in PostgreSQL, and this one is a file",
+                advice="Set storage.ledger to postgresql://user@host/name, or use `opsjobs schedule run`.",
+            )
+        return self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def note_slots(self, found: Iterable[Slot]) -> list[Slot]:
+        """Write down slots of which nothing is known yet; which those were."""
+        with self._begin() as connection:
+            return slots.note(connection, found)
 
     def finish(
         self,
@@ -122,6 +218,7 @@ class Ledger:
         """Write how a run ended, together with what it found; in place of what earlier runs of the slot found.
 
         A run that read money says so with `spent`: then what it advised and what was realised is kept for its week.
+        Raises `SlotLost` where another run has taken over.
         """
         values = [
             {
@@ -138,7 +235,9 @@ class Ledger:
         ]
         days = tables.indicator_days
         with self._begin() as connection:
-            connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run.id).values(_row(run)))
+            if not connection.execute(sa.update(tables.runs).where(_unfinished(run)).values(_row(run))).rowcount:
+                raise _lost(run)
+            slots.close(connection, run)
             if values:
                 connection.execute(sa.delete(days).where(days.c.system == run.system, days.c.day == day))
                 connection.execute(sa.insert(days), values)
@@ -149,15 +248,40 @@ class Ledger:
                 _keep_spent(connection, run, spent)
                 advice.keep(connection, run.system, day - timedelta(days=day.weekday()), advised, realised)
 
-    def crash(self, system: str, job: str, host: str, at: datetime) -> int:
-        """Mark the unfinished runs of a job on a host as crashed; only for the holder of the job's lock."""
+    def prune(self, system: str, before: datetime, values_before: datetime, *, dry: bool = False) -> dict[str, int]:
+        """Remove what is older of a system, or only count it; how many rows, by what they are."""
+        with self._begin() as connection:
+            return retention.prune(connection, system, before, values_before, dry=dry)
+
+    def last_done(self) -> dict[tuple[str, str], Run]:
+        """The last run of each system and job that did its work."""
+        return self._lasts(tables.runs.c.outcome.in_((Outcome.SUCCEEDED.value, Outcome.PARTIAL.value)))
+
+    def last_runs(self) -> dict[tuple[str, str], Run]:
+        """The last run of each system and job."""
+        return self._lasts(sa.true())
+
+    def _lasts(self, where: Any) -> dict[tuple[str, str], Run]:
         runs = tables.runs
-        unfinished = sa.and_(
-            runs.c.system == system,
-            runs.c.job == job,
-            runs.c.host == host,
-            runs.c.outcome == Outcome.RUNNING.value,
+        last = (
+            sa.select(runs.c.system, runs.c.job, sa.func.max(runs.c.started_at).label("started_at"))
+            .where(where)
+            .group_by(runs.c.system, runs.c.job)
+            .subquery()
         )
+        same = sa.and_(*(runs.c[name] == last.c[name] for name in ("system", "job", "started_at")), where)
+        with self._begin() as connection:
+            found = [_run(row) for row in connection.execute(sa.select(runs).join(last, same)).mappings()]
+        return {(run.system, run.job): run for run in found}
+
+    def crash(self, system: str, job: str, host: str, at: datetime) -> int:
+        """Mark the unfinished runs of a job as crashed; only for the holder of the job's lock.
+
+        Of a ledger that hosts do not share, only those of this host: another one has another lock.
+        """
+        runs = tables.runs
+        of_job = sa.and_(runs.c.system == system, runs.c.job == job, runs.c.outcome == Outcome.RUNNING.value)
+        unfinished = of_job if self.shared else sa.and_(of_job, runs.c.host == host)
         error = "The process ended without a word: it was killed, or the machine stopped."
         values = {"outcome": Outcome.CRASHED.value, "finished_at": at, "error": error}
         with self._begin() as connection:
@@ -197,8 +321,11 @@ class Ledger:
         """Write how the checks of a system are and what is to be told of them; both or neither.
 
         So nobody is taken to know what was never written to them, and nothing is written that is then forgotten.
+        Raises `SlotLost` where another run has taken over.
         """
         with self._begin() as connection:
+            if not connection.execute(sa.update(tables.runs).where(_unfinished(run)).values(pid=run.pid)).rowcount:
+                raise _lost(run)
             _keep_states(connection, run, states)
             _keep_messages(connection, messages)
 
@@ -215,6 +342,19 @@ class Ledger:
         with self._begin() as connection:
             found = connection.scalar(sa.select(table.c.content).where(same))
             return None if found is None else bytes(found)
+
+    def take(self, delivery: Delivery) -> bool:
+        """Count an attempt before it is made; False where another process has made one since the delivery was read."""
+        table = tables.deliveries
+        seen = sa.and_(
+            table.c.id == delivery.id,
+            table.c.state == DeliveryState.PENDING.value,
+            table.c.attempts == delivery.attempts,
+        )
+        with self._begin() as connection:
+            return bool(
+                connection.execute(sa.update(table).where(seen).values(attempts=delivery.attempts + 1)).rowcount
+            )
 
     def mark(self, delivery: Delivery, *instead: Message) -> None:
         """Write how far a delivery is, and what goes another way instead; the bytes of one that is over are removed."""
@@ -248,7 +388,8 @@ class Ledger:
         One that was never tried is no news: whoever asks is about to send it.
         """
         table = tables.deliveries
-        tried = sa.and_(table.c.state != DeliveryState.SENT.value, table.c.attempts > 0)
+        # An attempt in which the process was killed says nothing of the receiver.
+        tried = sa.and_(table.c.state != DeliveryState.SENT.value, table.c.attempts > 0, table.c.error != "")
         missing = sa.and_(table.c.system == system, tried)
         return self._deliveries(sa.select(table).where(missing).order_by(table.c.created_at.desc(), table.c.id))
 
@@ -416,13 +557,25 @@ class Ledger:
             raise LedgerError(f"the ledger {where} cannot be used: {error}") from None
 
     def _connect_args(self) -> dict[str, Any]:
-        return {"timeout": 30} if self._url.get_backend_name() == "sqlite" else {"connect_timeout": 10}
+        if not self.shared:
+            return {"timeout": 30}
+        # A server that is gone without a word is noticed within a minute.
+        return {
+            "connect_timeout": 10,
+            "keepalives_idle": 15,
+            "keepalives_interval": 5,
+            "keepalives_count": 4,
+            "tcp_user_timeout": 30_000,
+        }
 
 
 def _prepare_file(path: Path) -> None:
     """It holds messages that are still to be sent: nobody but its owner reads it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT, 0o600))
+    # One that is there is not opened: to close it would take away the locks that this process has on it by SQLite, and
+    # with them what it writes from then on (sqlite.org/howtocorrupt.html, 2.2).
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
@@ -535,6 +688,17 @@ def _keep_forecasts(connection: Connection, run: Run, forecasts: Sequence[Stated
         connection.execute(sa.insert(table).values(**row, slot=run.slot, run_id=run.id))
 
 
+def _unfinished(run: Run) -> Any:
+    return sa.and_(tables.runs.c.id == run.id, tables.runs.c.outcome == Outcome.RUNNING.value)
+
+
+def _lost(run: Run) -> SlotLost:
+    return SlotLost(
+        f"{run.job} for {run.system} was taken over by another run while this one did not answer",
+        advice=f"Nothing is lost: `opsjobs runs list --system {run.system}` shows the other one.",
+    )
+
+
 def _row(run: Run) -> dict[str, Any]:
     return {
         "id": run.id,
@@ -549,6 +713,7 @@ def _row(run: Run) -> dict[str, Any]:
         "pid": run.pid,
         "error": run.error,
         "artifacts": [asdict(artifact) for artifact in run.artifacts],
+        "due_at": run.due_at,
     }
 
 

@@ -82,8 +82,23 @@ runs = Table(
     Column("pid", Integer, nullable=False),
     Column("error", Text, nullable=False),
     Column("artifacts", JSON, nullable=False),
+    Column("due_at", Instant),
     Index("ix_runs_system_job_slot", "system", "job", "slot"),
     Index("ix_runs_started_at", "started_at"),
+)
+
+slots = Table(
+    "slots",
+    metadata,
+    Column("system", String(200), primary_key=True),
+    Column("job", String(50), primary_key=True),
+    Column("due_at", Instant, primary_key=True),
+    Column("state", String(20), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("run_id", String(36), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("ix_slots_due_at", "due_at"),
 )
 
 indicator_days = Table(

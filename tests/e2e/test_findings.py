@@ -52,7 +52,7 @@ def folder(tmp_path):
         "systems:\n  shop: {profile: pratikoai, prometheus: {url: 'http://127.0.0.1:9'}}\nstorage: {root: state}\n"
     )
     ledger = Ledger.at(tmp_path / "state" / "ledger.db").open()
-    ledger.start(RUN)
+    ledger.start(replace(RUN, finished_at=None, outcome=Outcome.RUNNING))
     ledger.finish(RUN, MONDAY, advised=[CACHE, BATCH, OLD], spent=Daybook())
     ledger.close()
     return tmp_path
