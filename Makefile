@@ -14,8 +14,8 @@ NATIVE := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test golden bench lint types native servers clean \
-        monitoring-backup monitoring-compare monitoring-costs monitoring-daily monitoring-restore \
-        monitoring-health monitoring-start monitoring-stop
+        monitoring-backup monitoring-compare monitoring-costs monitoring-daily monitoring-restore monitoring-run \
+        monitoring-health monitoring-setup monitoring-start monitoring-status monitoring-stop monitoring-teardown
 
 help: ## List what one can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -32,6 +32,12 @@ monitoring-start: $(VENV)/.installed ## Render the monitoring stack and start it
 monitoring-stop: $(VENV)/.installed ## End it; the same ARGS
 	@$(BIN)/opsjobs stack down $(ARGS)
 
+monitoring-setup: $(VENV)/.installed ## Have cron run the jobs at their times; ARGS="--dry-run" to see first
+	@$(BIN)/opsjobs schedule install $(ARGS)
+
+monitoring-teardown: $(VENV)/.installed ## Take the jobs out of cron again
+	@$(BIN)/opsjobs schedule uninstall $(ARGS)
+
 monitoring-health: $(VENV)/.installed ## Whether the configured systems are well now
 	@$(BIN)/opsjobs health $(ARGS)
 
@@ -40,6 +46,12 @@ monitoring-costs: $(VENV)/.installed native ## What the last week cost, and why 
 
 monitoring-daily: $(VENV)/.installed native ## The daily report of the configured systems
 	@$(BIN)/opsjobs daily $(ARGS)
+
+monitoring-run: $(VENV)/.installed native ## Run all jobs at their times, until it is told to stop
+	@$(BIN)/opsjobs schedule run $(ARGS)
+
+monitoring-status: $(VENV)/.installed ## Whether each job ran when it was due
+	@$(BIN)/opsjobs status $(ARGS)
 
 monitoring-backup: $(VENV)/.installed ## Back up everything in Grafana
 	@$(BIN)/opsjobs dashboards backup $(ARGS)
@@ -54,7 +66,7 @@ test: $(VENV)/.tested native servers ## Run the tests; TESTS="tests/unit -k name
 	@$(BIN)/python -m pytest -n auto --dist loadgroup $(TESTS)
 
 golden: $(VENV)/.tested native ## Rewrite the expected outputs of the golden tests; read the diff
-	@GOLDEN=rewrite $(BIN)/python -m pytest tests/cli
+	@GOLDEN=rewrite $(BIN)/python -m pytest tests/cli tests/unit/schedule/test_crontab.py
 
 bench: $(VENV)/.installed native ## Measure side by side what docs/benchmarks.md says; needs curl
 	@$(BIN)/python benchmarks/bench.py

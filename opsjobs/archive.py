@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from opsjobs.errors import OpsjobsError
@@ -70,3 +72,31 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def outdated(root: Path, system: str, before: datetime) -> list[Path]:
+    """The folders of a system's reports that were written before an instant, the oldest first."""
+    found = []
+    for folder in (root / system).glob("*/*"):
+        try:
+            if folder.is_symlink() or not folder.is_dir():
+                continue
+            written = max((file.lstat().st_mtime for file in folder.iterdir()), default=folder.lstat().st_mtime)
+        except FileNotFoundError:
+            # Another process was quicker.
+            continue
+        if written < before.timestamp():
+            found.append((written, folder))
+    return [folder for _, folder in sorted(found)]
+
+
+def discard(folder: Path) -> None:
+    """Remove a report. Raises `OpsjobsError`."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OpsjobsError(
+            f"{folder}: the report cannot be removed: {error.strerror}", advice="See who may write there."
+        ) from None

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -19,6 +19,7 @@ from opsjobs.declaration import Declared, did_you_mean, load
 from opsjobs.errors import ConfigError, Fault, UsageError
 from opsjobs.expenses import ExpensesSpec
 from opsjobs.log import MASK
+from opsjobs.publication import Serve, Telemetry
 from opsjobs.receivers import MaintenanceSpec, PingSpec, ReceiverSpec
 from opsjobs.safekeeping import Backups, OtherName, Place
 from opsjobs.servers import (
@@ -42,6 +43,7 @@ from opsjobs.servers import (
     sentry_connection,
 )
 from opsjobs.system import Store, System
+from opsjobs.timetable import JobName, ScheduleSpec, Timings
 from opsjobs.vocabulary import ChannelKey, Length
 
 __all__ = [
@@ -88,9 +90,6 @@ def _name(value: str) -> str:
 
 # Names become folders and lock files.
 SystemName = Annotated[str, AfterValidator(_name)]
-
-
-PingedJob = Literal["daily", "weekly", "health", "costs", "backup", "drill", "snapshot"]
 
 
 class Links(Declared):
@@ -141,8 +140,20 @@ class SystemConnection(Declared):
     """When nobody is told."""
     costs: ExpensesSpec = ExpensesSpec()
     """The money that no metric knows: budget, fixed costs, rates, prices of one's own."""
-    pings: dict[PingedJob, PingSpec] = Field(default_factory=dict)
+    pings: dict[JobName, PingSpec] = Field(default_factory=dict)
     """By job: who raises the alarm when no run ends."""
+    schedule: Timings = Field(default_factory=dict)
+    """When its jobs run, where that is otherwise than for all systems."""
+
+
+class Retention(Declared):
+    """How long what is remembered stays; `opsjobs runs prune` removes what is older."""
+
+    runs: Length = "400d"
+    """Runs, slots and messages; the last of each job stays."""
+    reports: Length = "400d"
+    values: Length = "1100d"
+    """What each day was: indicators, sizes, money, forecasts."""
 
 
 class Storage(Declared):
@@ -154,6 +165,7 @@ class Storage(Declared):
     """Where backups are kept: a folder, or an address such as s3://bucket/path. Default: backups below the root."""
     ledger: Annotated[SecretStr, AfterValidator(_ledger_url)] | None = None
     """A database URL (postgresql://user@host/name, the password by ${VARIABLE}). Default: ledger.db below the root."""
+    retention: Retention = Retention()
 
 
 class Config(Declared):
@@ -162,8 +174,14 @@ class Config(Declared):
     systems: Annotated[dict[SystemName, SystemConnection], Field(min_length=1)]
     storage: Storage = Storage()
     delivery: DeliveryConfig = DeliveryConfig()
+    schedule: ScheduleSpec = ScheduleSpec()
+    """When the jobs run."""
     sentry: ErrorReporting | None = None
     """Where opsjobs tells of its own errors and runs; that of a system is what its report asks."""
+    serve: Serve | None = None
+    """Where `opsjobs serve` shows the reports and what Prometheus may know of opsjobs."""
+    telemetry: Telemetry | None = None
+    """Where what Prometheus may know of opsjobs is pushed to."""
 
     @model_validator(mode="after")
     def _mail_needs_a_server(self) -> Config:

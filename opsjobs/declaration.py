@@ -130,6 +130,13 @@ def written(content: Any, *, flow: bool = False) -> str:
     return text
 
 
+def variables(path: Path) -> set[str]:
+    """The environment variables that a file refers to, whether they are set or not. It was read before."""
+    tokens = yaml.scan(path.read_text("utf-8"), Loader=yaml.SafeLoader)
+    texts = (token.value for token in tokens if isinstance(token, yaml.ScalarToken))
+    return {found[1] for text in texts for found in _VARIABLE.finditer(text)}
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint for a word that is not known: the nearest one, else the known ones."""
     known = sorted(known)

@@ -7,10 +7,10 @@ netrc file would replace a bearer token.
 from __future__ import annotations
 
 import itertools
+import logging
 import queue
 import random
 import re
-import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +23,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from opsjobs import threads
 from opsjobs.errors import (
     AccessDenied,
     BadAnswer,
@@ -35,6 +36,7 @@ from opsjobs.errors import (
 )
 from opsjobs.log import Redactor
 
+_LOG = logging.getLogger(__name__)
 _ATTEMPTS = 3
 _BACKOFF = 0.3
 _CHUNK = 1 << 16
@@ -122,12 +124,16 @@ class _Request:
 
 
 class Http:
-    """Kept connections to one server. Safe to use from several threads; `close` when done."""
+    """Kept connections to one server. Safe to use from several threads; `close` when done.
 
-    def __init__(self, connection: Connection) -> None:
+    `redact` takes out of the server's words what the connection does not know to be a secret, before they are cut.
+    """
+
+    def __init__(self, connection: Connection, redact: Callable[[str], str] = str) -> None:
         self.connection = connection
         self._base = connection.url.rstrip("/")
-        self.redact = Redactor(connection.secrets).redact
+        own = Redactor(connection.secrets).redact
+        self.redact: Callable[[str], str] = lambda text: redact(own(text))
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers.update({"Accept": "application/json", "User-Agent": "opsjobs", **connection.headers})
@@ -215,7 +221,7 @@ class Http:
             except (SourceError, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 outcome.put(error)
 
-        threading.Thread(target=attempt, daemon=True, name="opsjobs-http").start()
+        threads.start(attempt, "opsjobs-http")
         try:
             result = outcome.get(timeout=max(deadline.left, 0.001))
         except queue.Empty:
@@ -225,7 +231,7 @@ class Http:
         raise self._translated(result) from None
 
     def _attempt(self, request: _Request, deadline: Deadline) -> Page:
-        seconds = max(deadline.left, 0.001)
+        seconds, began = max(deadline.left, 0.001), time.monotonic()
         fields = urlencode(request.fields)
         query = f"?{fields}" if request.method == "GET" and fields else ""
         form = {} if request.method == "GET" or request.body is not None else _FORM
@@ -247,6 +253,15 @@ class Http:
             response.close()
             raise
         response.release_conn()
+        _LOG.debug(
+            "%s %s%s: %s in %.3f s",
+            request.method,
+            f"{urlsplit(self._base).scheme}://{urlsplit(self._base).netloc}",
+            # What is asked stands behind it, and may be long.
+            self.redact(self._target(request.path).partition("?")[0]),
+            response.status,
+            time.monotonic() - began,
+        )
         if response.status < _REDIRECTS:
             return Page(body=body, link=response.headers.get("Link", ""))
         raise self._refusal(response, body)

@@ -6,21 +6,23 @@ The only place that knows all of it, and the only one that may catch everything:
 from __future__ import annotations
 
 import logging
+import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
-from opsjobs import archive
-from opsjobs.errors import OpsjobsError
+from opsjobs import archive, log
+from opsjobs.errors import OpsjobsError, SlotLost, SlotOver, SlotTaken, UsageError
 from opsjobs.jobs import JOBS, Context, costs
 from opsjobs.jobs.health import Health
-from opsjobs.ledger import Ledger, lock
+from opsjobs.ledger import Ledger
 from opsjobs.log import Redactor
 from opsjobs.model import (
     Acknowledgement,
+    Artifact,
     CheckResult,
     CheckState,
     Delivery,
@@ -28,6 +30,8 @@ from opsjobs.model import (
     Notice,
     Outcome,
     Run,
+    Slot,
+    SlotState,
     Status,
 )
 from opsjobs.notify import Witness, flips
@@ -37,8 +41,12 @@ from opsjobs.report import MEDIA_TYPES, Rendered, hygiene, mail, notice, render
 from opsjobs.report.document import Report
 from opsjobs.report.pdf import Printer
 
-_REMEMBERED = 200
-"""How many runs a job is told of."""
+_AHEAD = timedelta(minutes=1)
+"""How far the clocks of two hosts may be apart."""
+_PATIENCE, _PAUSE = timedelta(minutes=10), 0.5
+"""For how long the run of a slot waits for another run of its job, and the seconds between two looks."""
+_REMEMBERED, _PAST = 200, timedelta(days=60)
+"""How many runs a job is told of, and slots since when."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -61,6 +69,8 @@ class Desk:
     recipients: tuple[str, ...] = ()
     witnesses: tuple[Witness, ...] = ()
     """Told how runs go."""
+    due_at: datetime | None = None
+    """The slot of the schedule that is to be run, once; None where somebody asked for a run."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +89,12 @@ def execute(job: str, context: Context, desk: Desk, slot: str = "") -> Finished:
     Raises `SlotTaken`, or what the job raised once that is written down.
     """
     with _begun(desk, context.name, job, slot or context.day.isoformat()) as (run, known):
-        context = replace(context, runs=known, undelivered=desk.ledger.undelivered(context.name))
+        context = replace(
+            context,
+            runs=known,
+            undelivered=desk.ledger.undelivered(context.name),
+            slots=desk.ledger.slots(context.name, run.started_at - _PAST),
+        )
         if job == "costs":
             first, last = costs.span(context.day)
             context = replace(
@@ -93,6 +108,22 @@ def execute(job: str, context: Context, desk: Desk, slot: str = "") -> Finished:
     return finished
 
 
+def attempted(what: str, work: Callable[[], bool], redact: Callable[[str], str]) -> int:
+    """Do work whose failure must cost what comes after it nothing, and say in the log why it failed; the exit code."""
+    try:
+        return 0 if work() else OpsjobsError.exit_code
+    except SlotOver as error:
+        _LOG.info("%s", error)
+        return error.exit_code
+    except OpsjobsError as error:
+        said = f"{what}: {error.message} {error.advice}".strip()
+        _LOG.error("%s", redact(said), exc_info=_LOG.isEnabledFor(logging.DEBUG))
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - see above
+        _LOG.exception("%s: opsjobs has a fault: %s", what, redact(str(error)))
+        return OpsjobsError.exit_code
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ending:
     """How work ended that makes no report."""
@@ -102,10 +133,13 @@ class Ending:
     error: str = ""
 
 
-def attend(name: str, job: str, slot: str, desk: Desk, work: Callable[[], Ending]) -> Run:
-    """Do work for a system as a run that the ledger remembers. Raises as `execute` does."""
+def attend(name: str, job: str, slot: str, desk: Desk, work: Callable[[Callable[[], None]], Ending]) -> Run:
+    """Do work for a system as a run that the ledger remembers. Raises as `execute` does.
+
+    It is handed what makes sure, before it does something that others see, that nobody has taken it over.
+    """
     with _begun(desk, name, job, slot) as (run, _):
-        ending = work()
+        ending = work(lambda: desk.ledger.still(run))
         ended = replace(
             run,
             finished_at=desk.clock(),
@@ -124,6 +158,7 @@ class Known:
 
     runs: Sequence[Run]
     undelivered: Sequence[Delivery]
+    slots: Sequence[Slot]
     states: Mapping[str, CheckState]
     acknowledged: Mapping[str, Acknowledgement]
     refused: Collection[tuple[str, str]] = ()
@@ -161,6 +196,7 @@ def examine(name: str, slot: str, desk: Desk, look: Callable[[Known], Health], a
         known = Known(
             runs=runs,
             undelivered=desk.ledger.undelivered(name),
+            slots=desk.ledger.slots(name, run.started_at - _PAST),
             states=desk.ledger.states(name),
             acknowledged=desk.ledger.acknowledged(name),
             refused=desk.ledger.refused(name, run.job),
@@ -259,39 +295,88 @@ def _unsent(deliveries: Sequence[Delivery]) -> list[str]:
 
 
 def _ended(desk: Desk, run: Run, deliveries: Sequence[Delivery]) -> None:
-    for witness in desk.witnesses:
-        witness.ended(run, delivered=all(each.state is DeliveryState.SENT for each in deliveries))
+    with log.bound(run=run.id, system=run.system, job=run.job):
+        seconds = (run.finished_at - run.started_at).total_seconds() if run.finished_at else 0.0
+        said = run.status.name if run.status else ""
+        _LOG.info("ended: %s of %s, %s, %s, %.1f s", run.job, run.slot, run.outcome.value, said, seconds)
+        for witness in desk.witnesses:
+            witness.ended(run, delivered=all(each.state is DeliveryState.SENT for each in deliveries))
 
 
 @contextmanager
 def _begun(desk: Desk, name: str, job: str, slot: str) -> Iterator[tuple[Run, Sequence[Run]]]:
     """A run whose row is written, with the runs before it; what ends it badly is written down, too."""
-    with lock.held(desk.locks, name, job):
+    started = desk.clock()
+    if desk.due_at is not None and desk.due_at > started + _AHEAD:
+        raise UsageError(f"the slot {desk.due_at:%Y-%m-%d %H:%M} UTC has not come yet", advice="Look at the clock.")
+    with _held(desk, name, job), log.bound(system=name, job=job), ExitStack() as lines:
         # Whoever holds the lock knows that nobody else is at work: rows that say otherwise were left by the dead.
-        crashed = desk.ledger.crash(name, job, desk.host, desk.clock())
+        crashed = desk.ledger.crash(name, job, desk.host, started)
         if crashed:
             _LOG.warning("%s earlier run(s) of %s for %s had crashed", crashed, job, name)
         run = Run(
-            id=desk.new_id(), system=name, job=job, slot=slot, started_at=desk.clock(), host=desk.host, pid=desk.pid
+            id=desk.new_id(),
+            system=name,
+            job=job,
+            slot=slot,
+            started_at=started,
+            host=desk.host,
+            pid=desk.pid,
+            due_at=desk.due_at,
         )
         # What is known of the jobs, this run not among them.
         known = desk.ledger.runs(system=name, limit=_REMEMBERED)
         desk.ledger.start(run)
+        lines.enter_context(log.bound(run=run.id))
+        _LOG.info("begun: %s of %s", job, slot)
         try:
             for witness in desk.witnesses:
                 witness.started(run)
             yield run, known
+        except SlotLost:
+            # What there is to say of it, the other run says.
+            raise
         except BaseException as error:
             ended = replace(
                 run, finished_at=desk.clock(), outcome=Outcome.FAILED, error=desk.redactor.redact(_said(error))
             )
+            # Also where the ledger is what failed.
+            mine = True
             try:
-                desk.ledger.finish(ended)
+                mine = desk.ledger.abandon(ended, again=isinstance(error, KeyboardInterrupt))
             finally:
-                # Also where the ledger is what failed.
-                for witness in desk.witnesses:
+                for witness in desk.witnesses if mine else ():
                     witness.failed(ended, error)
             raise
+
+
+@contextmanager
+def _held(desk: Desk, name: str, job: str) -> Iterator[None]:
+    """The lock of a job. For a slot of the schedule one waits a while: it comes but once."""
+    with ExitStack() as stack:
+        until = desk.clock() + _PATIENCE
+        while True:
+            try:
+                stack.enter_context(desk.ledger.alone(desk.locks, name, job))
+                break
+            except SlotTaken:
+                if desk.due_at is None:
+                    raise
+                _passed_by(desk, name, job, desk.due_at, until)
+                time.sleep(_PAUSE)
+        yield
+
+
+def _passed_by(desk: Desk, name: str, job: str, due_at: datetime, until: datetime) -> None:
+    """Raise `SlotOver` where somebody else is at the very slot, and `SlotTaken` where there is no more time to wait."""
+    if desk.ledger.open_run(name, job, due_at):
+        raise SlotOver(f"{job} for {name}, due {due_at:%Y-%m-%d %H:%M} UTC, is being run by another process")
+    if desk.clock() < until:
+        return
+    reason = "another run of the job was still under way"
+    slot = Slot(system=name, job=job, due_at=due_at, state=SlotState.MISSED, at=desk.clock(), reason=reason)
+    desk.ledger.note_slots([slot])
+    raise SlotTaken(f"{job} for {name}, due {due_at:%Y-%m-%d %H:%M} UTC, was missed: {reason}")
 
 
 def _said(error: BaseException) -> str:
@@ -302,6 +387,17 @@ def _said(error: BaseException) -> str:
     return str(error) if known else "".join(traceback.format_exception_only(error)).strip()
 
 
+def present(name: str, job: str, slot: str, desk: Desk, tell: Callable[[], Report]) -> Finished:
+    """Make a report that remembers nothing, as a run. Raises as `execute` does."""
+    with _begun(desk, name, job, slot) as (run, _), Printer() as printer:
+        printer.start()
+        desk.say(f"{name}: asking for what is in it")
+        finished = _published(desk, run, render(tell(), printer, desk.redactor.redact))
+        desk.ledger.finish(finished.run)
+    _ended(desk, finished.run, finished.deliveries)
+    return finished
+
+
 def _work(job: str, context: Context, desk: Desk, run: Run) -> Finished:
     with Printer() as printer:
         # The printer loads its libraries while the sources are asked.
@@ -310,20 +406,9 @@ def _work(job: str, context: Context, desk: Desk, run: Run) -> Finished:
         result = JOBS[job](context)
         desk.say(f"{context.system.title}: rendering the report")
         rendered = render(result.report, printer, desk.redactor.redact)
-    folder = Path(context.name) / job / run.slot
-    artifacts = archive.publish(desk.reports, folder, rendered.files, MEDIA_TYPES)
-    deliveries = _delivered(desk, run, rendered, desk.reports / folder)
-    unsent = _unsent(deliveries)
-    ended = replace(
-        run,
-        finished_at=desk.clock(),
-        outcome=Outcome.SUCCEEDED if rendered.report.complete and not unsent else Outcome.PARTIAL,
-        status=result.report.status,
-        artifacts=artifacts,
-        error=desk.redactor.redact("; ".join([*rendered.failures.values(), *unsent])),
-    )
+    finished = _published(desk, run, rendered)
     desk.ledger.finish(
-        ended,
+        finished.run,
         context.day,
         result.indicators,
         numbers=result.numbers,
@@ -339,15 +424,42 @@ def _work(job: str, context: Context, desk: Desk, run: Run) -> Finished:
         realised=result.realised,
         spent=result.spent,
     )
+    return finished
+
+
+def _published(desk: Desk, run: Run, rendered: Rendered) -> Finished:
+    """Put the files of a report in their place and send it; the run as it is then to be written down."""
+    folder = Path(run.system) / run.job / run.slot
+    desk.ledger.still(run)
+    artifacts: tuple[Artifact, ...] = ()
+    unkept: list[str] = []
+    try:
+        artifacts = archive.publish(desk.reports, folder, rendered.files, MEDIA_TYPES)
+    except OpsjobsError as error:
+        if desk.outbox is None or not desk.recipients:
+            raise
+        # A disk that is full keeps the report from nobody who is sent it.
+        unkept = [str(error)]
+        _LOG.error("%s", desk.redactor.redact(f"{error.message} {error.advice}"))
+    deliveries = _delivered(desk, run, rendered, "" if unkept else str(desk.reports / folder))
+    unsent = _unsent(deliveries)
+    ended = replace(
+        run,
+        finished_at=desk.clock(),
+        outcome=Outcome.SUCCEEDED if rendered.report.complete and not unsent and not unkept else Outcome.PARTIAL,
+        status=rendered.report.status,
+        artifacts=artifacts,
+        error=desk.redactor.redact("; ".join([*unkept, *rendered.failures.values(), *unsent])),
+    )
     return Finished(run=ended, report=rendered.report, deliveries=deliveries)
 
 
-def _delivered(desk: Desk, run: Run, rendered: Rendered, folder: Path) -> tuple[Delivery, ...]:
+def _delivered(desk: Desk, run: Run, rendered: Rendered, where: str) -> tuple[Delivery, ...]:
     """Write the letters down and send what is due."""
     if desk.outbox is None:
         return ()
     if desk.recipients:
         desk.say(f"{rendered.report.system_title}: sending the report")
-        letter = mail.letter(rendered.report, rendered.files, str(folder))
+        letter = mail.letter(rendered.report, rendered.files, where)
         desk.outbox.post(letter, "email", desk.recipients, (run.id, run.system, run.job, run.slot))
     return tuple(desk.outbox.deliver(run.system))

@@ -21,6 +21,7 @@ SPINE = {
     "statements": {"model"},
     "words": {"model"},
     "log": set(),
+    "threads": set(),
     "declaration": {"errors", "promql"},
     "vocabulary": {"promql", "statements", "declaration"},
     "system": {"errors", "model", "promql", "declaration", "vocabulary"},
@@ -28,8 +29,13 @@ SPINE = {
     "receivers": {"errors", "declaration", "vocabulary", "servers", "system"},
     "expenses": {"declaration", "system", "vocabulary"},
     "safekeeping": {"declaration", "objects", "vocabulary"},
+    "schedule": {"errors", "model", "ledger"},
+    "timetable": {"declaration", "schedule", "vocabulary"},
+    "publication": {"errors", "declaration", "servers"},
     "config": {
+        "timetable",
         "safekeeping",
+        "publication",
         "errors",
         "model",
         "declaration",
@@ -40,9 +46,9 @@ SPINE = {
         "expenses",
         "system",
     },
-    "http": {"errors", "log"},
-    "sources": {"errors", "model", "facts", "objects", "statements", "config", "http", "log"},
-    "backup": {"errors", "objects", "sources"},
+    "http": {"errors", "log", "threads"},
+    "sources": {"errors", "model", "facts", "objects", "statements", "config", "http", "log", "threads"},
+    "backup": {"errors", "objects", "sources", "threads"},
     "analysis": {"errors", "model", "facts", "objects", "recommendation", "daybook", "words", "promql", "system"},
     "checks": {
         "objects",
@@ -56,10 +62,13 @@ SPINE = {
         "sources",
         "system",
         "analysis",
+        "threads",
     },
     "report": {"errors", "model", "words"},
-    "ledger": {"errors", "model", "recommendation", "daybook"},
+    "ledger": {"errors", "model", "recommendation", "daybook", "threads"},
     "archive": {"errors", "model"},
+    "telemetry": {"model", "ledger"},
+    "serving": {"errors", "model", "words", "report", "ledger", "telemetry"},
     "jobs": {
         "backup",
         "objects",
@@ -81,7 +90,7 @@ SPINE = {
         "stack",
         "checks",
     },
-    "notify": {"errors", "model", "words", "http", "system"},
+    "notify": {"errors", "model", "words", "http", "log", "system"},
     "runner": {"errors", "model", "log", "jobs", "ledger", "archive", "report", "notify"},
     "demo": {"errors", "model", "declaration", "system"},
     "systems": set(),
@@ -93,6 +102,7 @@ SPINE = {
 HOMES = {
     "alembic": {"ledger"},
     "apprise": {"notify"},
+    "apscheduler": {"schedule"},
     "click": {"cli"},
     "css_inline": {"report"},
     "fsspec": {"backup"},
@@ -100,8 +110,10 @@ HOMES = {
     "markupsafe": {"report"},
     "matplotlib": {"report"},
     "numpy": {"demo"},
-    "orjson": {"backup", "http", "sources"},
+    "orjson": {"backup", "http", "serving", "sources"},
+    "prometheus_client": {"telemetry"},
     "platformdirs": {"cli", "demo"},
+    "procrastinate": {"schedule"},
     "promql_parser": {"promql"},
     "psycopg": {"demo", "sources"},
     "pydantic": {
@@ -109,20 +121,25 @@ HOMES = {
         "declaration",
         "demo",
         "expenses",
+        "publication",
         "receivers",
         "safekeeping",
         "servers",
         "system",
+        "timetable",
         "vocabulary",
     },
     "pydantic_core": {"declaration"},
+    "pythonjsonlogger": {"log"},
     "redis": {"demo", "sources"},
     "requests": {"http"},
     "rich": {"cli"},
     "sentry_sdk": {"notify"},
     "sqlalchemy": {"ledger"},
     "urllib3": {"http"},
+    "waitress": {"serving"},
     "weasyprint": {"report"},
+    "werkzeug": {"serving"},
     "yaml": {"declaration"},
 }
 
@@ -217,6 +234,8 @@ def test_only_the_command_line_reads_the_environment_prints_or_makes_a_clock():
 
 def test_only_the_runner_may_catch_everything():
     for name, path in modules().items():
+        if name == "opsjobs.runner":
+            continue
         broad = [
             node
             for node in ast.walk(ast.parse(path.read_text("utf-8")))
@@ -226,3 +245,13 @@ def test_only_the_runner_may_catch_everything():
         # What cleans up and goes on raising swallows nothing.
         swallowing = [node for node in broad if not isinstance(node.body[-1], ast.Raise)]
         assert not swallowing, f"{name} swallows everything"
+
+
+def test_what_a_run_does_in_threads_says_for_which_run():
+    """Threads and pools of Python's own begin without the context that says it."""
+    for name, path in modules().items():
+        if layer(name) in {"threads", "demo", "serving", "schedule"}:
+            continue
+        used = set(imports(path))
+        assert not any(each.startswith("concurrent.futures") for each in used), f"{name}: use opsjobs.threads"
+        assert "threading.Thread(" not in path.read_text("utf-8"), f"{name}: use opsjobs.threads"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
@@ -19,6 +18,7 @@ from opsjobs.backup.shelf import Shelf
 from opsjobs.errors import NotFound, NotOffered, Overloaded, SourceError, TimedOut, Unreachable
 from opsjobs.objects import KINDS, Listed, Server, is_trial, many
 from opsjobs.sources import Objects
+from opsjobs.threads import Pool
 
 _WAITING = 4
 """How many objects wait for each of those who read: what is listed is not held in memory twice."""
@@ -47,6 +47,8 @@ class Order:
     before: Manifest | None = None
     """What it is held against; None for the newest complete backup of the shelf."""
     progress: Progress = field(default=lambda *_: None)
+    still: Callable[[], None] = field(default=lambda: None)
+    """Raises where somebody else has taken the work over; asked before the backup is there."""
 
 
 def back_up(source: Objects, shelf: Shelf, order: Order) -> Manifest:
@@ -89,6 +91,7 @@ def back_up(source: Objects, shelf: Shelf, order: Order) -> Manifest:
         missing=tuple(shrunk),
         notes=tuple(reading.notes),
     )
+    order.still()
     shelf.publish(made)
     return made
 
@@ -98,7 +101,7 @@ class _Reading:
 
     def __init__(self, source: Objects, shelf: Shelf, progress: Progress) -> None:
         self._source, self._shelf, self._progress = source, shelf, progress
-        self._pool = ThreadPoolExecutor(source.concurrency, thread_name_prefix="opsjobs-backup")
+        self._pool = Pool(source.concurrency, thread_name_prefix="opsjobs-backup")
         self._room = threading.Semaphore(source.concurrency * (_WAITING + 1))
         self._lock = threading.Lock()
         self._unreached = 0

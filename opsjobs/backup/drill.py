@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -23,6 +22,7 @@ from opsjobs.backup.shelf import Shelf
 from opsjobs.errors import BackupError, NotOffered, OpsjobsError, SourceError
 from opsjobs.objects import TRIAL, Copy, Listed, is_trial
 from opsjobs.sources import Objects
+from opsjobs.threads import Pool
 
 _KINDS = ("library-panel", "dashboard")
 _DRILLS = "drills.json"
@@ -85,7 +85,7 @@ def run(
         for number in range(1 + max(places.values(), default=0)):
             source.write(_folder(number, backup), None)
         done = 0
-        with ThreadPoolExecutor(source.concurrency) as pool:
+        with Pool(source.concurrency) as pool:
             for kind in _KINDS:
                 part = [each for each in trials if each.kind == kind]
                 for failure in pool.map(lambda each: _tried(source, shelf, each, places[each.key]), part):

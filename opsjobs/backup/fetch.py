@@ -53,6 +53,8 @@ class Order:
     fewer: bool = False
     """Whether somebody knows that there is much less than the last time."""
     progress: Progress = field(default=lambda *_: None)
+    still: Callable[[], None] = field(default=lambda: None)
+    """Raises where somebody else has taken the work over; asked before the snapshot is there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,6 +85,7 @@ def fetch(source: Snapshots, vault: Vault, order: Order) -> Fetched:
         with _opened(order.data, name) as folder:
             found.everything(folder)
         made = _judged(found, order, before, (origin, name, started))
+        order.still()
         vault.publish(made)
     finally:
         # Also where it failed: what lies there holds the disk space of every block that Prometheus removes.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -13,6 +12,7 @@ from opsjobs.backup import manifest as manifests
 from opsjobs.errors import BackupError, NotOffered, SourceError
 from opsjobs.objects import KINDS, Copy, Listed
 from opsjobs.sources import Objects
+from opsjobs.threads import Pool
 
 _KEPT_ANYWAY = {
     "data-source": "nobody could bring its secrets back",
@@ -108,7 +108,7 @@ def make(source: Objects, aim: Aim, progress: Callable[[str, int, int], None] = 
     source.server  # noqa: B018 - asked first, so that one that cannot be reached is told once
     survey = _Survey(source, aim)
     steps: list[Step] = []
-    with ThreadPoolExecutor(source.concurrency) as pool:
+    with Pool(source.concurrency) as pool:
         for kind in KINDS:
             wishes = [each for each in aim.wishes if each.kind == kind]
             if kind == "folder":

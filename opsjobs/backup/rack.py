@@ -125,6 +125,11 @@ class Rack(ABC, Generic[Made]):
                 return found
         return None
 
+    def first(self) -> Made | None:
+        """The oldest backup that can be relied on; None where there is none. Raises `BackupError`."""
+        found, _ = self.backups()
+        return next((each for each in reversed(found) if each.good), None)
+
     def unreadable(self, since: str) -> list[str]:
         """The names of backups newer than one whose manifests cannot be read. Raises `BackupError`."""
         found: list[str] = []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -20,6 +19,7 @@ from opsjobs.backup.shelf import Shelf
 from opsjobs.errors import BackupError, NotOffered, OpsjobsError, SourceError, TimedOut, Unreachable
 from opsjobs.objects import KINDS, Copy, Listed, one
 from opsjobs.sources import Objects
+from opsjobs.threads import Pool
 
 _TOGETHER = {"dashboard", "library-panel"}
 """Kinds that are written by several at once: of the others one may need the one before."""
@@ -65,7 +65,7 @@ def save(source: Objects, shelf: Shelf, steps: Sequence[Step], by: Signature) ->
             )
         return shelf.keep(now)
 
-    with ThreadPoolExecutor(source.concurrency) as pool:
+    with Pool(source.concurrency) as pool:
         entries = list(pool.map(kept, touched))
     damaged = shelf.verify(entries)
     if damaged:
@@ -100,7 +100,7 @@ def apply(
     parts.append([step for step in todo if step.action is Action.REMOVE])
     for part in filter(None, parts):
         together = part[0].kind in _TOGETHER and part[0].action is not Action.REMOVE
-        with ThreadPoolExecutor(source.concurrency if together else 1) as pool:
+        with Pool(source.concurrency if together else 1) as pool:
             for each in pool.map(writer.write, part):
                 done.append(each)
                 progress("writing", len(done), len(todo))
@@ -167,7 +167,7 @@ class _Writer:
                 there[kind] = {each.uid: each for each in self._source.listing(kind)}
             except SourceError as error:
                 return [replace(each, error=each.error or f"cannot be read back: {error.message}") for each in done]
-        with ThreadPoolExecutor(self._source.concurrency) as pool:
+        with Pool(self._source.concurrency) as pool:
             return list(pool.map(lambda each: each if each.error else self._check(each, there[each.step.kind]), done))
 
     def _check(self, done: Done, there: dict[str, Listed]) -> Done:

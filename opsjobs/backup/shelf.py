@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import orjson
@@ -13,6 +12,7 @@ from opsjobs.backup.manifest import Entry, Failure, Manifest
 from opsjobs.backup.rack import Rack
 from opsjobs.errors import BackupError, BadAnswer
 from opsjobs.objects import Copy
+from opsjobs.threads import Pool
 
 _LARGEST = 64 << 20
 _THREADS = 8
@@ -101,5 +101,5 @@ class Shelf(Rack[Manifest]):
                 progress()
             return None
 
-        with ThreadPoolExecutor(_THREADS) as pool:
+        with Pool(_THREADS) as pool:
             return [failure for failure in pool.map(wrong, entries) if failure]

@@ -6,12 +6,12 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from opsjobs.errors import BackupError
+from opsjobs.threads import Pool
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _PARTIAL = ".partial-"
@@ -155,7 +155,7 @@ class Folder:
         names = list(names)
         folders = {self._root, *(above for name in names for above in (self._root / checked(name)).parents)}
         within = [each for each in folders if (each == self._root or self._root in each.parents) and each.is_dir()]
-        with self._told("cannot be written"), ThreadPoolExecutor(_THREADS) as pool:
+        with self._told("cannot be written"), Pool(_THREADS) as pool:
             for name in names:
                 (self._root / name).stat()
             list(pool.map(_synced, within))

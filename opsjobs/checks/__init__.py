@@ -27,7 +27,6 @@ To add a check: a row in one of these files, or a file with a function `checks` 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from opsjobs.checks import (
     alertmanager,
@@ -47,6 +46,7 @@ from opsjobs.errors import SourceError
 from opsjobs.http import Deadline
 from opsjobs.model import CheckResult, Status
 from opsjobs.sources import ask_all
+from opsjobs.threads import Pool
 
 KINDS: tuple[Callable[[Around], Iterator[Check]], ...] = (
     components.checks,
@@ -73,7 +73,7 @@ def look(around: Around, checks: Sequence[Check], deadline: Deadline) -> list[Fo
     """Ask everything at once and judge it, in the order of the checks."""
     questions = [question for check in checks if isinstance(check, Inquiry) for question in check.questions]
     probes = [check for check in checks if isinstance(check, Probe)]
-    with ThreadPoolExecutor(max_workers=max(1, len(probes))) as pool:
+    with Pool(max_workers=max(1, len(probes))) as pool:
         waiting = {id(probe): pool.submit(_probed, probe, deadline) for probe in probes}
         replies = iter(ask_all(around.metrics, questions, deadline))
         found: list[Found] = []

@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from opsjobs.analysis.growth import Memory
 from opsjobs.errors import SourceError
 from opsjobs.http import Deadline
-from opsjobs.model import Answer, CheckResult, CheckState, Delivery, Passed, Run, Team
+from opsjobs.model import Answer, CheckResult, CheckState, Delivery, Expected, Passed, Run, Slot, Team
 from opsjobs.objects import BackedUp
 from opsjobs.sources import (
     Dashboards,
@@ -57,6 +57,10 @@ class Around:
     """How the backups of each Grafana are; None where there is none."""
     runs: Sequence[Run] = ()
     undelivered: Sequence[Delivery] = ()
+    slots: Sequence[Slot] = ()
+    """What became of the slots of the schedule."""
+    expected: Sequence[Expected] = ()
+    """What the schedule should have run by now."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

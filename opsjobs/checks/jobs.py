@@ -24,7 +24,14 @@ def _ask(around: Around, _: Deadline) -> Iterable[Found]:
     # A job is as its last run was, however long ago.
     last = {run.job: run for run in sorted(around.runs, key=lambda run: run.started_at) if run.finished_at}
     window = Window(start=around.now - _REACH, end=around.now)
-    judged = runs.evaluate(list(last.values()), around.undelivered, window, around.zone, team=around.owners.monitoring)
+    judged = runs.evaluate(
+        [*last.values(), *(run for run in around.runs if run.finished_at is None)],
+        around.undelivered,
+        window,
+        around.zone,
+        team=around.owners.monitoring,
+        kept=runs.Kept(slots=around.slots, expected=around.expected),
+    )
     for finding in judged.findings:
         yield CheckResult(
             id=finding.subject,

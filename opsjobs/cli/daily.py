@@ -14,10 +14,12 @@ from zoneinfo import ZoneInfo
 import click
 
 from opsjobs.cli import keeping
+from opsjobs.cli.logs import complain
 from opsjobs.cli.marks import heading, shape
 from opsjobs.cli.setting import Setting, configured, now, setting
 from opsjobs.cli.sources import memory, opened, places
 from opsjobs.cli.stack import planned, running
+from opsjobs.cli.timetable import expected
 from opsjobs.errors import OpsjobsError, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ _REMEMBERED = 28
 """Days back from which values are compared with: four weeks of the same weekday."""
 _LONGEST_DAY = 25 * 3600
 _DAYS = 7
+_DAY = timedelta(days=1)
 LAST = "last"
 _WEEK = re.compile(r"(\d{4})-W(\d{2})")
 
@@ -105,7 +108,7 @@ def made(here: Setting, names: list[str], make: Callable[[str], Finished], *, as
         for one in finished:
             tell(one)
     for chosen, fault in failed:
-        click.echo(f"{chosen}: {redact(fault.message)}\n{redact(fault.advice)}".rstrip(), err=True)
+        complain(here.redactor, f"{chosen}: {fault.message}", fault.advice)
     partial = any(one.run.outcome.value == "partial" for one in finished)
     return max([fault.exit_code for _, fault in failed], default=_PARTIAL if partial else 0)
 
@@ -164,6 +167,9 @@ def report_on(
             rules=sources.metrics,
             dashboards=sources.grafana,
             backups=None if weeks else keeping.states(here, name, before=_midnight(day, system.zone)),
+            expected=()
+            if weeks
+            else expected(here, name, min(_midnight(day + timedelta(days=1), system.zone), moment)),
             running=running(planned(here, name), sources) if connection.drift else None,
             past=desk.ledger.past(name, day, _REMEMBERED),
             places=places(here, name),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from opsjobs.cli import keeping
 from opsjobs.cli.diff import diff
 from opsjobs.cli.drill import drill
 from opsjobs.cli.keeping import SYSTEM, TARGET, Target
+from opsjobs.cli.logs import complain
 from opsjobs.cli.marks import heading
 from opsjobs.cli.restore import pack, restore
 from opsjobs.cli.setting import Setting, configured, now, setting
@@ -23,6 +24,7 @@ from opsjobs.errors import BackupError, OpsjobsError, UsageError
 if TYPE_CHECKING:
     from opsjobs.backup.manifest import Failure, Manifest
     from opsjobs.log import Redactor
+    from opsjobs.model import Run
     from opsjobs.runner import Ending
 
 _SHOWN = 20
@@ -74,7 +76,7 @@ def backup(
     for each in keeping.all_targets(here, name, target):
         by_system.setdefault(each.system, []).append(each)
     for system, found in by_system.items():
-        _backed_up(here, system, found, (made, failed), fewer=fewer_expected)
+        backed_up(here, system, found, (made, failed), fewer=fewer_expected)
     if as_json:
         lost = [{"target": label, "error": error.message} for label, error in failed.items()]
         documents = [{**_summary(each), **_details(each)} for each in made.values()]
@@ -83,34 +85,34 @@ def backup(
         for label, manifest in made.items():
             keeping.tell(redactor, _told(label, manifest))
         for label, error in failed.items():
-            keeping.tell(redactor, filter(None, [f"{label}: {error.message}", error.advice]), err=True)
+            complain(redactor, f"{label}: {error.message}", error.advice)
     several = len(made) + len(failed) > 1
     for label, manifest in made.items():
         if tree and manifest.good:
             _exported(here, label, manifest, tree / label.replace(", ", "/") if several else tree)
         elif tree:
-            keeping.tell(redactor, [f"{label}: not exported, since it is {manifest.verdict.value}"], err=True)
+            complain(redactor, f"{label}: not exported, since it is {manifest.verdict.value}")
     worthless = failed or any(each.verdict.value in {"shrunk", "empty"} for each in made.values())
     context.exit(_FAILED if worthless else 0 if all(each.good for each in made.values()) else _PARTIAL)
 
 
-def _backed_up(
+def backed_up(
     here: Setting,
     system: str,
     found: Sequence[Target],
     outcome: tuple[dict[str, Manifest], dict[str, OpsjobsError]],
     *,
     fewer: bool,
-) -> None:
+) -> Run:
     """Back up the Grafanas of a system as one run; one that cannot be reached costs the others nothing."""
     from opsjobs.runner import attend  # noqa: PLC0415 - slow to import
 
     made, failed = outcome
 
-    def work() -> Ending:
+    def work(still: Callable[[], None]) -> Ending:
         for target in found:
             try:
-                made[target.label] = _one(here, target, fewer=fewer)
+                made[target.label] = _one(here, target, still, fewer=fewer)
             except OpsjobsError as error:
                 failed[target.label] = error
         mine = {each.label for each in found}
@@ -120,10 +122,10 @@ def _backed_up(
         )
 
     with here.desk(system, send=True) as desk:
-        attend(system, "backup", f"{now().astimezone():%Y-%m-%dT%H:%M}", desk, work)
+        return attend(system, "backup", here.slot(), desk, work)
 
 
-def _one(here: Setting, target: Target, *, fewer: bool) -> Manifest:
+def _one(here: Setting, target: Target, still: Callable[[], None], *, fewer: bool) -> Manifest:
     from opsjobs import __version__  # noqa: PLC0415 - slow to import
     from opsjobs.backup.collect import Order, back_up  # noqa: PLC0415 - as above
 
@@ -136,6 +138,7 @@ def _one(here: Setting, target: Target, *, fewer: bool) -> Manifest:
             left_out=here.config.systems[target.system].backup.leave_out,
             fewer=fewer,
             progress=progress,
+            still=still,
         )
         return back_up(source, keeping.shelf(here, target), order)
 
@@ -219,7 +222,7 @@ def listed(redactor: Redactor, *, name: str, target: str | None, as_json: bool, 
             whole = f"{held}{len(backup.entries)} objects, {_size(backup.size)}"
             click.echo(redactor.redact(f"  {backup.id:<27}  {_when(backup.started_at)}  {what:<16}  {whole}"))
         for error in broken:
-            keeping.tell(redactor, [f"  {error.message}"], err=True)
+            complain(redactor, f"  {error.message}")
 
 
 def _when(at: datetime) -> str:
@@ -330,11 +333,9 @@ def prune(redactor: Redactor, *, name: str, target: str | None, dry_run: bool, y
 
     Only backups whose files all read back are counted.
     """
-    from opsjobs.ledger import lock  # noqa: PLC0415 - slow to import
-
     here = setting(file, redactor)
     for each in keeping.all_targets(here, name, target):
-        with lock.held(here.root / "locks", each.system, "backup"):
+        with here.alone(each.system, "backup"):
             _pruned(here, each, dry_run=dry_run, yes=yes)
 
 

@@ -23,6 +23,7 @@ from opsjobs.errors import BackupError, SourceError
 if TYPE_CHECKING:
     from opsjobs.backup.changes import Change, Side
     from opsjobs.log import Redactor
+    from opsjobs.report.document import Report
 
 _LIVE = "live"
 _DIFFERENT, _PARTIAL = 1, 3
@@ -60,18 +61,10 @@ def diff(
 
     Exits with 0 when nothing is different, with 1 when something is, with 3 when a side is not whole or not there.
     """
-    from opsjobs.backup import changes  # noqa: PLC0415 - slow to import
-
     here = setting(file, redactor)
     chosen = keeping.one_target(here, name, target)
     try:
-        with ExitStack() as stack:
-            old, new = (_side(here, chosen, text, stack) for text in (before, after))
-            found = changes.between(old, new)
-            if after == _LIVE and found:
-                source = stack.enter_context(keeping.opened(here, chosen))
-                found = list(changes.signed(found, source, old.backup))
-            doubts = [*changes.unknown(old, new), *(str(error) for side in (old, new) if (error := changes.lost(side)))]
+        old, new, found, doubts = compared(here, chosen, before, after)
     except (BackupError, SourceError) as error:
         # 1 means that something is different.
         error.exit_code = _PARTIAL
@@ -90,6 +83,32 @@ def diff(
     else:
         keeping.tell(redactor, _told(old, new, found, doubts, zone))
     context.exit(_DIFFERENT if found else _PARTIAL if doubts else 0)
+
+
+Compared = tuple["Side", "Side", list["Change"], list[str]]
+"""Both sides, what is different, and what of it could not be told."""
+
+
+def compared(here: Setting, target: Target, before: str, after: str = _LIVE) -> Compared:
+    """Compare two sides of a Grafana. Raises `BackupError`, `SourceError`."""
+    from opsjobs.backup import changes  # noqa: PLC0415 - slow to import
+
+    with ExitStack() as stack:
+        old, new = (_side(here, target, text, stack) for text in (before, after))
+        found = list(changes.between(old, new))
+        if after == _LIVE and found:
+            source = stack.enter_context(keeping.opened(here, target))
+            found = list(changes.signed(found, source, old.backup))
+        doubts = [*changes.unknown(old, new), *(str(error) for side in (old, new) if (error := changes.lost(side)))]
+    return old, new, found, doubts
+
+
+def reported(here: Setting, target: Target, compared: Compared) -> Report:
+    """What was compared, as a report."""
+    from opsjobs.jobs import comparison  # noqa: PLC0415 - slow to import
+
+    old, new, found, doubts = compared
+    return comparison.page(target.system, here.profile(target.system), (old, new), found, doubts)
 
 
 def _side(here: Setting, target: Target, text: str, stack: ExitStack) -> Side:
@@ -166,15 +185,10 @@ def _lines(change: Change) -> list[str]:
     return [str(each) for each in change.differences]
 
 
-def _write_page(
-    here: Setting, target: Target, path: Path, compared: tuple[Side, Side, Sequence[Change], Sequence[str]]
-) -> None:
-    from opsjobs.jobs import comparison  # noqa: PLC0415 - slow to import
-    from opsjobs.report import html, hygiene  # noqa: PLC0415 - as above
+def _write_page(here: Setting, target: Target, path: Path, compared: Compared) -> None:
+    from opsjobs.report import html, hygiene  # noqa: PLC0415 - slow to import
 
-    old, new, found, doubts = compared
-    report = comparison.page(target.system, here.profile(target.system), (old, new), found, doubts)
     try:
-        path.write_bytes(html.render(hygiene.cleaned(report, here.redactor.redact)))
+        path.write_bytes(html.render(hygiene.cleaned(reported(here, target, compared), here.redactor.redact)))
     except OSError as error:
         raise BackupError(f"{path}: cannot be written: {error.strerror}", advice="Give --html another file.") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,9 +50,6 @@ def drill(
     Health checks and the daily report say when that was done last. Alert rules and data sources are not made for
     trial: of those the files are read.
     """
-    from opsjobs.ledger import lock  # noqa: PLC0415 - slow to import
-    from opsjobs.runner import attend  # noqa: PLC0415 - as above
-
     here = setting(file, redactor)
     chosen = keeping.one_target(here, name, target)
     shelf = keeping.shelf(here, chosen)
@@ -61,23 +58,29 @@ def drill(
         trials = sum(each.kind in {"dashboard", "library-panel"} for each in backup.entries)
         click.echo(f"{chosen.label}: {trials} objects of {backup.id} would be restored for trial, and removed again")
         return
+    proof = proven(here, chosen, shelf, backup)
+    if as_json:
+        document = {**asdict(proof), "at": proof.at.isoformat()}
+        click.echo(redactor.redact(json.dumps(document, indent=2, ensure_ascii=False)))
+    else:
+        keeping.tell(redactor, _proven(chosen, proof))
+    context.exit(_FAILED if not proof.held else _PARTIAL if proof.left else 0)
+
+
+def proven(here: Setting, chosen: Target, shelf: Shelf, backup: Manifest) -> Proof:
+    """Restore a backup for trial, as a run that the ledger remembers."""
+    from opsjobs.runner import attend  # noqa: PLC0415 - slow to import
+
     proofs: list[Proof] = []
 
-    def work() -> Ending:
+    def work(still: Callable[[], None]) -> Ending:
+        still()
         proofs.append(_drilled(here, chosen, shelf, backup))
         return _ending(proofs[0])
 
-    with here.desk(chosen.system, send=True) as desk, lock.held(desk.locks, chosen.system, "backup"):
-        attend(chosen.system, "drill", f"{now().astimezone():%Y-%m-%dT%H:%M}", desk, work)
-    if as_json:
-        click.echo(
-            redactor.redact(
-                json.dumps({**asdict(proofs[0]), "at": proofs[0].at.isoformat()}, indent=2, ensure_ascii=False)
-            )
-        )
-    else:
-        keeping.tell(redactor, _proven(chosen, proofs[0]))
-    context.exit(_FAILED if not proofs[0].held else _PARTIAL if proofs[0].left else 0)
+    with here.desk(chosen.system, send=True) as desk, desk.ledger.alone(desk.locks, chosen.system, "backup"):
+        attend(chosen.system, "drill", here.slot(), desk, work)
+    return proofs[0]
 
 
 def _drilled(here: Setting, target: Target, shelf: Shelf, backup: Manifest) -> Proof:

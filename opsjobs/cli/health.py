@@ -13,10 +13,12 @@ from zoneinfo import ZoneInfo
 import click
 
 from opsjobs.cli import keeping
+from opsjobs.cli.logs import complain
 from opsjobs.cli.marks import heading, shape
 from opsjobs.cli.setting import Setting, configured, now, say, setting
 from opsjobs.cli.sources import memory, opened, places
 from opsjobs.cli.telling import receivers, unheard
+from opsjobs.cli.timetable import expected
 from opsjobs.errors import OpsjobsError, UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def health(
         click.echo(f"OPSJOBS UNKNOWN - {redactor.redact(error.message).splitlines()[0]}")
         context.exit(_UNKNOWN)
     for chosen, fault in failed.items():
-        click.echo(redactor.redact(f"{chosen}: {fault.message}\n{fault.advice}".rstrip()), err=True)
+        complain(redactor, f"{chosen}: {fault.message}", fault.advice)
     if as_json:
         lost = [{"system": chosen, "error": fault.message} for chosen, fault in failed.items()]
         documents = [_document(here, chosen, found) for chosen, found in looked.items()]
@@ -126,7 +128,7 @@ def examined(here: Setting, name: str, *, send: bool) -> Examined:
         say(f"{system.title}: asking {sources.metrics.name}")
         return examine(
             name,
-            f"{moment.astimezone(zone):%Y-%m-%dT%H:%M}",
+            f"{(here.due_at or moment).astimezone(zone):%Y-%m-%dT%H:%M}",
             desk,
             lambda known: look(
                 Around(
@@ -148,6 +150,8 @@ def examined(here: Setting, name: str, *, send: bool) -> Examined:
                     states=known.states,
                     runs=[run for run in known.runs if run.job != "health"],
                     undelivered=known.undelivered,
+                    slots=known.slots,
+                    expected=[each for each in expected(here, name, moment) if each.job != "health"],
                 ),
                 Deadline(_SECONDS),
                 _again,

@@ -189,9 +189,9 @@ def ask(question: str) -> None:
         raise click.Abort
 
 
-def tell(redactor: Redactor, lines: Iterable[str], *, err: bool = False) -> None:
+def tell(redactor: Redactor, lines: Iterable[str]) -> None:
     """Print lines, each of them one, whatever is in it."""
-    click.echo(redactor.redact("\n".join(map(plain, lines))), err=err)
+    click.echo("\n".join(plain(redactor.redact(line)) for line in lines))
 
 
 def plain(line: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opsjobs.cli import keeping
+from opsjobs.cli.logs import complain
 from opsjobs.cli.marks import heading
 from opsjobs.cli.setting import Setting, configured, now, setting
 from opsjobs.errors import OpsjobsError, UsageError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from opsjobs.backup.snapshot import Loss, Snapshot
     from opsjobs.backup.vault import Vault
     from opsjobs.log import Redactor
+    from opsjobs.model import Run
     from opsjobs.runner import Ending
     from opsjobs.sources.tsdb import Tsdb
 
@@ -82,48 +84,48 @@ def snapshot(
     made: dict[str, Fetched | Left] = {}
     failed: dict[str, OpsjobsError] = {}
     for system in here.config.chosen(name):
-        _taken(here, system, (made, failed), head=not skip_head, fewer=fewer_expected)
+        taken(here, system, (made, failed), head=not skip_head, fewer=fewer_expected)
     if as_json:
         documents = [_document(system, each) for system, each in made.items()]
         lost = [{"system": system, "error": error.message} for system, error in failed.items()]
         click.echo(redactor.redact(json.dumps({"snapshots": documents, "failed": lost}, indent=2, ensure_ascii=False)))
     else:
         for system, each in made.items():
-            click.echo(redactor.redact(keeping.plain("\n".join(_told(system, each)))))
+            keeping.tell(redactor, _told(system, each))
         for system, error in failed.items():
-            click.echo(redactor.redact(f"{system}: {error.message}\n{error.advice}".rstrip()), err=True)
+            complain(redactor, f"{system}: {error.message}", error.advice)
     ends = [_ending(each) for each in made.values()]
     worthless = failed or any(each.outcome.value == "failed" for each in ends)
     context.exit(_FAILED if worthless else _PARTIAL if any(each.error for each in ends) else 0)
 
 
-def _taken(
+def taken(
     here: Setting,
     system: str,
     outcome: tuple[dict[str, Fetched | Left], dict[str, OpsjobsError]],
     *,
     head: bool,
     fewer: bool,
-) -> None:
+) -> Run:
     """Take the snapshot of a system as a run; one that cannot be reached costs the others nothing."""
     from opsjobs.model import Outcome, Status  # noqa: PLC0415 - slow to import
     from opsjobs.runner import Ending, attend  # noqa: PLC0415 - as above
 
     made, failed = outcome
 
-    def work() -> Ending:
+    def work(still: Callable[[], None]) -> Ending:
         try:
-            made[system] = _one(here, system, head=head, fewer=fewer)
+            made[system] = _one(here, system, still, head=head, fewer=fewer)
         except OpsjobsError as error:
             failed[system] = error
             return Ending(outcome=Outcome.FAILED, status=Status.CRITICAL, error=error.message)
         return _ending(made[system])
 
     with here.desk(system, send=True) as desk:
-        attend(system, _JOB, f"{now().astimezone():%Y-%m-%dT%H:%M}", desk, work)
+        return attend(system, _JOB, here.slot(), desk, work)
 
 
-def _one(here: Setting, system: str, *, head: bool, fewer: bool) -> Fetched | Left:
+def _one(here: Setting, system: str, still: Callable[[], None], *, head: bool, fewer: bool) -> Fetched | Left:
     from opsjobs import __version__  # noqa: PLC0415 - slow to import
     from opsjobs.backup.fetch import Order, fetch  # noqa: PLC0415 - as above
     from opsjobs.sources.tsdb import Tsdb  # noqa: PLC0415 - as above
@@ -141,6 +143,7 @@ def _one(here: Setting, system: str, *, head: bool, fewer: bool) -> Fetched | Le
                 head=head,
                 fewer=fewer,
                 progress=progress,
+                still=still,
             )
             return fetch(source, _vault(here, system), order)
 
@@ -237,7 +240,7 @@ def listed(redactor: Redactor, *, name: str, as_json: bool, file: Path | None) -
         for each in snapshots:
             click.echo(redactor.redact(f"  {each.id}  {each.verdict.value:<11} {_contents(each)}"))
         for error in broken:
-            click.echo(redactor.redact(f"  {error.message}"), err=True)
+            complain(redactor, f"  {error.message}")
 
 
 @metrics.command(epilog="Example: opsjobs metrics verify 2026-11-21")
@@ -346,11 +349,9 @@ def prune(redactor: Redactor, *, name: str, dry_run: bool, yes: bool, file: Path
 
     Only snapshots whose files all read back are counted.
     """
-    from opsjobs.ledger import lock  # noqa: PLC0415 - slow to import
-
     here = setting(file, redactor)
     for system in here.config.chosen(name):
-        with lock.held(here.root / "locks", system, _JOB):
+        with here.alone(system, _JOB):
             _pruned(here, system, dry_run=dry_run, yes=yes)
 
 

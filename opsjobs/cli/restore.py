@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,19 +129,18 @@ def _carry_out(
 ) -> tuple[Manifest | None, list[Done]]:
     """Back up what is overwritten and do the rest, as a run that the ledger remembers."""
     from opsjobs.backup import restore as restoring  # noqa: PLC0415 - slow to import
-    from opsjobs.ledger import lock  # noqa: PLC0415 - as above
     from opsjobs.runner import attend  # noqa: PLC0415 - as above
 
     results: list[tuple[Manifest | None, list[Done]]] = []
 
-    def work() -> Ending:
+    def work(_: Callable[[], None]) -> Ending:
         saved = restoring.save(source, keeping.shelf(here, target), todo, _signature(target))
         with keeping.progress(target.label) as progress:
             results.append((saved, restoring.apply(source, aim, todo, progress)))
         return _written(results[0][1])
 
-    with here.desk(target.system, send=True) as desk, lock.held(desk.locks, target.system, "backup"):
-        attend(target.system, "restore", f"{now().astimezone():%Y-%m-%dT%H:%M}", desk, work)
+    with here.desk(target.system, send=True) as desk, desk.ledger.alone(desk.locks, target.system, "backup"):
+        attend(target.system, "restore", here.slot(), desk, work)
     return results[0]
 
 

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from opsjobs.cli.setting import configured, now, setting
+from opsjobs import archive
+from opsjobs.cli import keeping
+from opsjobs.cli.daily import made, monday_of, report_on
+from opsjobs.cli.setting import Setting, configured, now, setting
 from opsjobs.errors import UsageError
 
 if TYPE_CHECKING:
     from opsjobs.log import Redactor
     from opsjobs.model import Run
+    from opsjobs.runner import Ending, Finished
 
 _WIDE = 200
+_REPORTS = {"daily", "weekly", "costs"}
+_INSTEAD = {
+    "health": "`opsjobs health` looks at it now.",
+    "backup": "`opsjobs dashboards backup` makes a new one.",
+    "drill": "`opsjobs dashboards drill` makes a new one.",
+    "compare": "`opsjobs dashboards diff` compares now.",
+    "snapshot": "`opsjobs metrics snapshot` makes a new one.",
+}
 
 
 @click.group()
@@ -67,11 +81,7 @@ def show_run(redactor: Redactor, *, run_id: str, as_json: bool, file: Path | Non
     """Show one run, named by the beginning of its id."""
     here = setting(file, redactor)
     with here.ledger() as ledger:
-        found = ledger.run(run_id)
-    if len(found) != 1:
-        how = "no run's id begins" if not found else "the ids of several runs begin"
-        raise UsageError(f"{how} with '{run_id}'", advice="`opsjobs runs list` shows the newest.")
-    (run,) = found
+        run = _one(ledger.run(run_id), run_id)
     if as_json:
         click.echo(json.dumps(_document(run), indent=2))
         return
@@ -80,6 +90,7 @@ def show_run(redactor: Redactor, *, run_id: str, as_json: bool, file: Path | Non
         "system": run.system,
         "job": run.job,
         "slot": run.slot,
+        "due": f"{run.due_at.astimezone():%Y-%m-%d %H:%M %Z}" if run.due_at else "",
         "started": f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S %Z}",
         "took": _took(run),
         "outcome": run.outcome.value,
@@ -92,6 +103,101 @@ def show_run(redactor: Redactor, *, run_id: str, as_json: bool, file: Path | Non
             click.echo(f"{name:<9}{value}")
     for artifact in run.artifacts:
         click.echo(f"{'file':<9}{artifact.path}  {artifact.size:,} bytes  sha256 {artifact.sha256[:12]}")
+
+
+def _one(found: list[Run], run_id: str) -> Run:
+    """The only run that was found. Raises `UsageError`."""
+    if len(found) != 1:
+        how = "no run's id begins" if not found else "the ids of several runs begin"
+        raise UsageError(f"{how} with '{run_id}'", advice="`opsjobs runs list` shows the newest.")
+    return found[0]
+
+
+@runs.command(epilog="Example: opsjobs runs rerun 3f2a9c1e --no-send")
+@click.argument("run_id", metavar="RUN")
+@click.option("--no-send", is_flag=True, help="Mail it to nobody.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@configured
+@click.pass_obj
+@click.pass_context
+def rerun(
+    context: click.Context, redactor: Redactor, *, run_id: str, no_send: bool, as_json: bool, file: Path | None
+) -> None:
+    """Make the report of an earlier run again: of the same day or week.
+
+    Whoever has got it gets it no second time.
+    """
+    here = setting(file, redactor)
+    with here.ledger() as ledger:
+        run = _one(ledger.run(run_id), run_id)
+    if run.job not in _REPORTS:
+        raise UsageError(
+            f"a run of {run.job} speaks of its moment and cannot be made again", advice=_INSTEAD.get(run.job, "")
+        )
+    here.config.chosen(run.system)
+    day = date.fromisoformat(run.slot) if run.job == "daily" else monday_of(run.slot)
+
+    def make(name: str) -> Finished:
+        return report_on(here, name, day, send=not no_send, job=run.job)
+
+    context.exit(made(here, [run.system], make, as_json=as_json))
+
+
+@runs.command(epilog="Example: opsjobs runs prune --dry-run")
+@click.option("--system", "name", metavar="NAME", default="all", help="A system of the configuration. Default: each.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
+@click.option("--yes", is_flag=True, help="Remove without asking.")
+@configured
+@click.pass_obj
+def prune(redactor: Redactor, *, name: str, dry_run: bool, yes: bool, file: Path | None) -> None:
+    """Remove runs, messages, day values and reports that are older than storage.retention says."""
+    here = setting(file, redactor)
+    for chosen in here.config.chosen(name):
+        rows, folders = outdated(here, chosen)
+        counted = [f"{count:,} {what}" for what, count in (*rows.items(), ("reports", len(folders))) if count]
+        click.echo(f"{chosen}: {', '.join(counted) or 'nothing'} to be removed")
+        if counted and not dry_run:
+            if not yes:
+                keeping.ask("Remove it?")
+            pruned(here, chosen)
+
+
+def outdated(here: Setting, name: str) -> tuple[dict[str, int], list[Path]]:
+    """What is older than it is to be kept: rows of the ledger by what they are, and folders of reports."""
+    before, values, reports = _limits(here)
+    with here.ledger() as ledger:
+        rows = ledger.prune(name, before, values, dry=True)
+    return rows, archive.outdated(here.root / "reports", name, reports)
+
+
+def pruned(here: Setting, name: str) -> Run:
+    """Remove it, as a run."""
+    from opsjobs.model import Outcome, Status  # noqa: PLC0415 - slow to import
+    from opsjobs.runner import Ending, attend  # noqa: PLC0415 - as above
+
+    def work(still: Callable[[], None]) -> Ending:
+        before, values, reports = _limits(here)
+        still()
+        with here.ledger() as ledger:
+            ledger.prune(name, before, values)
+        for folder in archive.outdated(here.root / "reports", name, reports):
+            archive.discard(folder)
+        return Ending(outcome=Outcome.SUCCEEDED, status=Status.OK)
+
+    with here.desk(name, send=False) as desk:
+        return attend(name, "prune", here.slot(), desk, work)
+
+
+def _limits(here: Setting) -> tuple[datetime, datetime, datetime]:
+    """Before which time runs, values and reports are old."""
+    from opsjobs.vocabulary import seconds  # noqa: PLC0415 - slow to import
+
+    kept = here.config.storage.retention
+    moment = now()
+    before, values, reports = (
+        moment - timedelta(seconds=seconds(each)) for each in (kept.runs, kept.values, kept.reports)
+    )
+    return before, values, reports
 
 
 def _took(run: Run) -> str:
@@ -107,4 +213,5 @@ def _document(run: Run) -> dict[str, Any]:
         "finished_at": run.finished_at.isoformat() if run.finished_at else None,
         "outcome": run.outcome.value,
         "status": run.status.name if run.status else None,
+        "due_at": run.due_at.isoformat() if run.due_at else None,
     }

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 import click
 
+from opsjobs import log
 from opsjobs.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -44,8 +45,14 @@ class Setting:
     """The folder to which its paths are relative."""
     root: Path
     redactor: Redactor
+    due_at: datetime | None = None
+    """The slot of the schedule for which something is run; None where somebody asked for it."""
     read: dict[str, System] = field(default_factory=dict, repr=False)
     """The profiles that were read, by name: reading one takes a while."""
+
+    def slot(self) -> str:
+        """What a run of this moment, or of the slot of the schedule, is called; in the zone of this machine."""
+        return f"{(self.due_at or now()).astimezone():%Y-%m-%dT%H:%M}"
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
@@ -58,6 +65,12 @@ class Setting:
             yield ledger.open()
         finally:
             ledger.close()
+
+    @contextmanager
+    def alone(self, system: str, job: str) -> Iterator[None]:
+        """Hold the lock of a system's job while the block runs. Raises `SlotTaken` when somebody else does."""
+        with self.ledger() as ledger, ledger.alone(self.root / "locks", system, job):
+            yield
 
     def profile(self, name: str) -> System:
         """The profile of a system of the configuration, or one that ships. Raises `UsageError`, `ConfigError`."""
@@ -116,6 +129,7 @@ class Setting:
                 outbox=telling.outbox(self, name, ledger) if send else None,
                 recipients=self.config.systems[name].recipients if send else (),
                 witnesses=witnesses,
+                due_at=self.due_at,
             )
 
 
@@ -126,7 +140,7 @@ def now() -> datetime:
 
 def say(text: str) -> None:
     """Tell somebody who waits at a terminal; a log has no use for it."""
-    if sys.stderr and sys.stderr.isatty():
+    if sys.stderr and sys.stderr.isatty() and not log.in_json():
         click.secho(text, dim=True, err=True)
 
 
@@ -146,12 +160,17 @@ def setting(file: Path | None, redactor: Redactor, *, profiles: bool = True) -> 
     """Find and read the configuration. Raises `ConfigError` with every fault, those of its profiles where asked."""
     from opsjobs import config  # noqa: PLC0415 - slow to import
 
-    found = file or next((path for path in _places() if os.path.isfile(path)), None)  # noqa: PTH113 - a folder that may not be read has none
+    found = file or located()
     read = config.read(found, os.environ, profiles=profiles) if found else config.DEFAULT
     base = found.parent.absolute() if found else Path.cwd()
     for secret in config.secrets(read):
         hide(redactor, secret)
     return Setting(config=read, file=found, base=base, root=root(read.storage.root, base), redactor=redactor)
+
+
+def located() -> Path | None:
+    """Where the configuration is when nobody says; None when the defaults hold."""
+    return next((path for path in _places() if os.path.isfile(path)), None)  # noqa: PTH113 - a folder that may not be read has none
 
 
 def hide(redactor: Redactor, secret: str) -> None:

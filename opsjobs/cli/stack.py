@@ -13,6 +13,7 @@ import click
 
 from opsjobs.cli.setting import Setting, configured, now, say, setting
 from opsjobs.cli.sources import opened
+from opsjobs.cli.timetable import late_after
 from opsjobs.errors import StackError, UsageError
 
 if TYPE_CHECKING:
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     from opsjobs.jobs.panels import Panels
     from opsjobs.log import Redactor
     from opsjobs.running.tools import Checked
-    from opsjobs.stack import Plan
+    from opsjobs.stack import Own, Plan
 
 _SECONDS = 120
 _DIFFERENT, _UNKNOWN = 1, 3
+_EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - what an operator may have written
 
 system_option = click.option(
     "--system",
@@ -257,7 +259,23 @@ def planned(here: Setting, name: str, folder: Path | None = None) -> Plan:
         grafana=(links and links.grafana) or grafana,
         runbooks=(links and links.runbooks) or profile.runbooks,
         folder=str(folder.absolute()) if folder else "",
+        own=_own(here, name),
     )
+
+
+def _own(here: Setting, name: str) -> Own | None:
+    """How Prometheus gets at what opsjobs tells of itself; None where the configuration says nothing of it."""
+    from opsjobs.publication import is_loopback  # noqa: PLC0415 - slow to import
+    from opsjobs.stack import Own  # noqa: PLC0415 - as above
+
+    serve, pushed = here.config.serve, here.config.telemetry
+    late = late_after(here, [name]) if name in here.config.systems else {}
+    if serve is None:
+        return Own(late=late) if pushed and pushed.pushgateway else None
+    everywhere = is_loopback(serve.host) or serve.host in _EVERYWHERE
+    host = "localhost" if everywhere else f"[{serve.host}]" if ":" in serve.host else serve.host
+    token = bool(serve.token or serve.token_file)
+    return Own(target=f"{host}:{serve.port}", username=serve.username, token=token, late=late)
 
 
 def _reachable(here: Setting, name: str) -> None:

@@ -78,7 +78,7 @@ def _channel(here: Setting, system_name: str, name: str, spec: ReceiverSpec, sys
     from opsjobs.notify.webhook import WebhookChannel  # noqa: PLC0415 - as above
     from opsjobs.vocabulary import seconds  # noqa: PLC0415 - as above
 
-    where = f"systems.{system_name}.channels.{name}"
+    where, redact = f"systems.{system_name}.channels.{name}", here.redactor.redact
     reached = receivers.reached(name, spec, system, here.base, where)
     for secret in (reached.key, reached.token):
         here.redactor.add(secret)
@@ -94,16 +94,16 @@ def _channel(here: Setting, system_name: str, name: str, spec: ReceiverSpec, sys
         if server is None:
             raise ConfigError(f"{where}: it needs systems.{system_name}.alertmanager")
         return AlertmanagerChannel(
-            Post(here.connection(server, system_name, "Alertmanager"), ALERTS),
+            Post(here.connection(server, system_name, "Alertmanager"), ALERTS, redact),
             lasts=timedelta(seconds=seconds(spec.lasts)),
         )
     if reached.kind == "pagerduty":
         server_url = spec.server or EVENTS
         return PagerDutyChannel(
-            Post(_connection(here, spec, reached, where, server_url), "/v2/enqueue"), key=reached.key
+            Post(_connection(here, spec, reached, where, server_url), "/v2/enqueue", redact), key=reached.key
         )
     base, path = _parted(here, reached.url)
-    post = Post(_connection(here, spec, reached, where, base), path)
+    post = Post(_connection(here, spec, reached, where, base), path, redact)
     if reached.kind == "slack":
         declared = system.channels.get(name)
         mention = spec.mention if spec.mention is not None else (declared.mention if declared else "")
@@ -120,7 +120,7 @@ def _apprise(here: Setting, reached: Reached, where: str) -> Channel:
             f"{where}: the package that reaches it is not installed ({error.name})",
             advice="pip install 'opsjobs[apprise]', or leave the channel out of opsjobs.yml.",
         ) from None
-    return AppriseChannel(reached.url)
+    return AppriseChannel(reached.url, here.redactor.redact)
 
 
 def _connection(here: Setting, spec: ReceiverSpec, reached: Reached, where: str, url: str) -> Connection:
@@ -205,7 +205,7 @@ def outbox(here: Setting, name: str, ledger: Ledger) -> Outbox | None:
         clock=now,
         wait=time.sleep,
         redact=here.redactor.redact,
-        alone=lambda system: lock.waited(here.root / "locks", system, "outbox", _PATIENCE),
+        alone=lambda system: lock.waited(lambda: ledger.alone(here.root / "locks", system, "outbox"), _PATIENCE),
     )
 
 

@@ -1,8 +1,9 @@
-"""What is different between two backups of a Grafana, as a page; no job of its own."""
+"""What is different between two backups of a Grafana, as a report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from opsjobs.system import System
 
 _COLUMNS = ("Object", "What is different", "Before", "After", "Saved")
 _WORDS = (1, 2, 3, 4)
+_TALLIED = ("added", "removed", "changed")
 
 
 def page(
@@ -23,10 +25,7 @@ def page(
     old, new = sides
     zone = ZoneInfo(system.zone)
     start, end = sorted((old.backup.started_at.astimezone(zone), new.backup.finished_at.astimezone(zone)))
-    tally = [
-        Fact(name=word, value=str(sum(each.change.value == word for each in changes)))
-        for word in ("added", "removed", "changed")
-    ]
+    tally = [Fact(name=word, value=str(sum(each.change.value == word for each in changes))) for word in _TALLIED]
     return Report(
         job="compare",
         system=name,
@@ -42,6 +41,31 @@ def page(
         tally=tuple(tally),
         sections=tuple(_sections(changes, zone)),
         gaps=tuple(Gap(source="Grafana", reason=each, advice="") for each in doubts),
+    )
+
+
+def together(reports: Sequence[Report], slot: str) -> Report:
+    """The comparisons of several Grafanas of a system as one report of a slot."""
+    first = replace(reports[0], slot=slot)
+    if len(reports) == 1:
+        return first
+    return replace(
+        first,
+        title="Grafana, compared",
+        window=Window(start=min(each.window.start for each in reports), end=max(each.window.end for each in reports)),
+        status=Status.worst(each.status for each in reports),
+        complete=all(each.complete for each in reports),
+        verdict="; ".join(f"{each.title}: {each.verdict}" for each in reports),
+        tally=tuple(
+            Fact(name=word, value=str(sum(int(each.tally[place].value) for each in reports)))
+            for place, word in enumerate(_TALLIED)
+        ),
+        sections=tuple(
+            replace(section, id=f"{section.id}-{number}", title=f"{section.title}: {each.title}")
+            for number, each in enumerate(reports)
+            for section in each.sections
+        ),
+        gaps=tuple(gap for each in reports for gap in each.gaps),
     )
 
 

@@ -12,7 +12,7 @@ from opsjobs.analysis.prices import Expenses
 from opsjobs.daybook import Daybook
 from opsjobs.http import Deadline
 from opsjobs.jobs.drift import Running
-from opsjobs.model import Delivery, IndicatorResult, Run, ServerValue, StatedForecast
+from opsjobs.model import Delivery, Expected, IndicatorResult, Run, ServerValue, Slot, StatedForecast
 from opsjobs.objects import BackedUp
 from opsjobs.recommendation import Realised, Recommendation
 from opsjobs.report.document import Report
@@ -72,6 +72,10 @@ class Context:
     """The newest runs of the system's jobs."""
     undelivered: Sequence[Delivery] = ()
     """Messages of the system that nobody has got."""
+    slots: Sequence[Slot] = ()
+    """What became of the slots of its schedule."""
+    expected: Sequence[Expected] = ()
+    """What its schedule should have run by the end of the day."""
 
     @property
     def owners(self) -> Owners:

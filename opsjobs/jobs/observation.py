@@ -91,7 +91,14 @@ def observe(context: Context, *, bands: bool = True) -> Observed:
     drifted = _drift(context, told_already=bool(inquiry.failures))
     asides = [each for each in (tracked.result if tracked else None, drifted, kept) if each]
     others = (*_told(servers), *(finding for each in asides for finding in each.findings))
-    own = runs.evaluate(context.runs, context.undelivered, days.window, days.zone, team=context.owners.monitoring)
+    own = runs.evaluate(
+        context.runs,
+        context.undelivered,
+        days.window,
+        days.zone,
+        team=context.owners.monitoring,
+        kept=runs.Kept(slots=context.slots, expected=context.expected),
+    )
     situation = Situation(
         system=context.system,
         window=days.window,

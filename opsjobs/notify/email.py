@@ -15,6 +15,7 @@ from email.utils import format_datetime
 from typing import Literal
 
 from opsjobs.errors import DeliveryError, TooLarge
+from opsjobs.log import Redactor
 from opsjobs.model import Letter
 
 _MEGABYTE = 1_000_000
@@ -46,6 +47,7 @@ class EmailChannel:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._redact = Redactor([server.password]).redact
 
     def compose(self, letter: Letter, recipient: str, message_id: str, at: datetime) -> bytes:
         """The exact bytes of the mail: text first, the page with its pictures beside it, then the files."""
@@ -103,15 +105,27 @@ class EmailChannel:
         """A session that is encrypted and logged in; what goes wrong in it, in words."""
         try:
             with self._open() as smtp:
-                smtp.ehlo()
-                if self._server.security == "starttls":
-                    smtp.starttls(context=self._context())
+                try:
                     smtp.ehlo()
-                if self._server.username:
-                    smtp.login(self._server.username, self._server.password)
-                yield smtp
+                    if self._server.security == "starttls":
+                        smtp.starttls(context=self._context())
+                        smtp.ehlo()
+                    if self._server.username:
+                        smtp.login(self._server.username, self._server.password)
+                    yield smtp
+                except KeyboardInterrupt:
+                    # Its farewell would wait for an answer.
+                    smtp.close()
+                    raise
         except smtplib.SMTPException as error:
             raise self._refusal(error) from None
+        except UnicodeEncodeError:
+            # Its words have the letters.
+            raise DeliveryError(
+                f"{self._who}: the username or the password has a letter that a login cannot carry",
+                permanent=True,
+                advice="Change them to letters, digits and signs of ASCII.",
+            ) from None
         except ssl.SSLError as error:
             reason = getattr(error, "verify_message", "") or error.reason or "no TLS"
             raise DeliveryError(
@@ -140,7 +154,7 @@ class EmailChannel:
     def _refusal(self, error: smtplib.SMTPException) -> DeliveryError:
         if isinstance(error, smtplib.SMTPNotSupportedError):
             return DeliveryError(
-                f"{self._who} does not offer what is needed: {error}",
+                f"{self._who} does not offer what is needed: {self._redact(str(error))}",
                 permanent=True,
                 advice="It must offer STARTTLS, or speak TLS from the start: delivery.email.security: tls.",
             )
@@ -152,7 +166,7 @@ class EmailChannel:
             code, said = next(iter(error.recipients.values()))
         elif isinstance(error, smtplib.SMTPResponseException):
             code, said = error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else said
-        words = _one_line(said.decode("utf-8", "replace"))[:_SUBJECT]
+        words = _one_line(self._redact(said.decode("utf-8", "replace")))[:_SUBJECT]
         if isinstance(error, smtplib.SMTPAuthenticationError):
             return DeliveryError(
                 f"{self._who} refused the login (code {code})",

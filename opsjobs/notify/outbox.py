@@ -30,6 +30,10 @@ ORDERED = frozenset({"health"})
 """The jobs whose messages arrive in their order: that something is over must not come before that it began."""
 
 
+class _TakenError(Exception):
+    """Another process is at this delivery."""
+
+
 class Book(Protocol):
     """Where messages are written down: the ledger."""
 
@@ -44,6 +48,9 @@ class Book(Protocol):
 
     def message(self, delivery_id: str, form: Form) -> bytes | None:
         """Its bytes."""
+
+    def take(self, delivery: Delivery) -> bool:
+        """Count an attempt before it is made; False where another process has made one meanwhile."""
 
     def mark(self, delivery: Delivery, *instead: Message) -> None:
         """Write how far it is, and what goes another way in its place."""
@@ -147,7 +154,12 @@ class Outbox:
             if ordered and line in stopped:
                 yield from self._behind(delivery)
                 continue
-            tried, *instead = self._sent(delivery)
+            try:
+                tried, *instead = self._sent(delivery)
+            except _TakenError:
+                stopped.add(line)
+                yield replace(delivery, error=delivery.error or "another process is sending")
+                continue
             if tried.state is DeliveryState.PENDING and ordered:
                 stopped.add(line)
             yield from (tried, *instead)
@@ -188,6 +200,9 @@ class Outbox:
         if channel is None or message is None:
             why = f"there is no channel '{delivery.channel}' any more" if channel is None else "its bytes are lost"
             return self._refused(tried, DeliveryError(why, permanent=True)), 0.0
+        # Whoever slept since it read the ledger must not send what another one has sent.
+        if not self._book.take(delivery):
+            raise _TakenError
         try:
             channel.send(message, delivery.recipient)
         except TooLarge as error:

@@ -59,7 +59,7 @@ class Pings:
         query = "&".join(filter(None, (target.query, urlencode({"rid": run.id}))))
         # The end of a text says what went wrong.
         body = self._redact(said)[-_BODY:].encode()
-        http = Http(target.connection)
+        http = Http(target.connection, self._redact)
         try:
             for attempt in range(1, _ATTEMPTS + 1):
                 try:

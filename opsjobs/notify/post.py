@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from opsjobs.errors import AccessDenied, BadAnswer, DeliveryError, QueryRejected, SourceError
 from opsjobs.http import Connection, Deadline, Http
@@ -13,11 +13,11 @@ _OWN_FAULT = range(500, 600)
 class Post:
     """Hands documents to one receiver. What it refuses for good is permanent: nothing but another document helps.
 
-    `path` may be a secret, as that of a Slack webhook is: it is in no text.
+    `path` may be a secret, as that of a Slack webhook is: it is in no text, and `redact` takes it out of answers.
     """
 
-    def __init__(self, connection: Connection, path: str = "") -> None:
-        self._http = Http(connection)
+    def __init__(self, connection: Connection, path: str = "", redact: Callable[[str], str] = str) -> None:
+        self._http = Http(connection, redact)
         self._path = path
         self.name = connection.name
 

@@ -20,6 +20,11 @@ _CHECKS = (
         ("test", "rules", "prometheus/rules/alerts.test.yml"),
         "each alert fires beyond its limit, and not at it",
     ),
+    (
+        "promtool",
+        ("test", "rules", "prometheus/rules/opsjobs.test.yml"),
+        "each alert about opsjobs itself fires when it should",
+    ),
     ("amtool", ("check-config", "alertmanager/alertmanager.yml"), "Alertmanager takes its configuration"),
 )
 

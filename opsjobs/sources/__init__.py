@@ -21,14 +21,13 @@ from __future__ import annotations
 
 import math
 import queue
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
+from opsjobs import threads
 from opsjobs.errors import SourceError, TimedOut, Unreachable
 from opsjobs.facts import (
     AlertmanagerFacts,
@@ -44,6 +43,7 @@ from opsjobs.facts import (
 from opsjobs.http import Deadline
 from opsjobs.model import Answer, Sample, Series, Window
 from opsjobs.objects import Copy, Edit, Listed, Server
+from opsjobs.threads import Pool
 
 Value = TypeVar("Value")
 
@@ -101,7 +101,7 @@ def ask_all(metrics: Metrics, questions: Sequence[Question], deadline: Deadline)
         unreachable.clear()
         return answer
 
-    pool = ThreadPoolExecutor(max_workers=metrics.concurrency)
+    pool = Pool(max_workers=metrics.concurrency)
     try:
         return list(pool.map(ask, questions))
     finally:
@@ -333,7 +333,7 @@ def in_time(work: Callable[[], Value], deadline: Deadline, *, late: TimedOut, gi
         except (SourceError, *_MISTAKES) as error:
             outcome.put(error)
 
-    threading.Thread(target=attempt, daemon=True, name="opsjobs-database").start()
+    threads.start(attempt, "opsjobs-database")
     try:
         result = outcome.get(timeout=max(deadline.left, 0.001))
     except queue.Empty:

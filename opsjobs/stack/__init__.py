@@ -6,6 +6,7 @@ r"""DECLARE the stack: from a system's profile, the files that Prometheus, Alert
     burn          how fast an error budget may burn               |  prometheus/
     rule          an alerting rule, and what one can watch        |
     alerts        rules that tell                                 |
+    watching      rules that tell of opsjobs itself               |
     values        the value of an alert in words                  |
     ruletests     their unit tests                                |
     scraping      what is scraped                                /
@@ -26,15 +27,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from opsjobs.declaration import written
-from opsjobs.stack import alertmanager, alerts, compose, exporters, grafana, recording, ruletests, scraping
-from opsjobs.stack.plan import Plan
+from opsjobs.stack import alertmanager, alerts, compose, exporters, grafana, recording, ruletests, scraping, watching
+from opsjobs.stack.plan import Own, Plan
 
-__all__ = ["Plan", "render"]
+__all__ = ["Own", "Plan", "render"]
 
 _FOLDERS: tuple[tuple[str, Callable[[Plan], Mapping[str, Any]]], ...] = (
     ("prometheus/", scraping.files),
     ("prometheus/rules/", recording.files),
     ("prometheus/rules/", alerts.files),
+    ("prometheus/rules/", watching.files),
     ("prometheus/rules/", ruletests.files),
     ("alertmanager/", alertmanager.files),
     ("grafana/", grafana.files),

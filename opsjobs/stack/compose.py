@@ -71,6 +71,7 @@ def _prometheus(plan: Plan) -> dict[str, Any]:
             *prometheus_flags(plan, "prometheus"),
         ],
         "volumes": ["./prometheus:/etc/prometheus:ro"],
+        "secrets": secrets.own(plan),
     }
 
 
@@ -88,7 +89,7 @@ def _archive(plan: Plan) -> dict[str, Any]:
 
 
 def _alertmanager(plan: Plan) -> dict[str, Any]:
-    infrastructure = {secrets.GRAFANA, secrets.POSTGRES, secrets.REDIS}
+    infrastructure = {secrets.GRAFANA, secrets.POSTGRES, secrets.REDIS, *secrets.own(plan)}
     return {
         "command": ["--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"],
         "volumes": ["./alertmanager:/etc/alertmanager:ro"],

@@ -15,7 +15,7 @@ from typing import Any
 from opsjobs import promql
 from opsjobs.declaration import plain
 from opsjobs.facts import RunningRule
-from opsjobs.stack import alertmanager, alerts, grafana, recording
+from opsjobs.stack import alertmanager, alerts, grafana, recording, watching
 from opsjobs.stack.plan import Plan
 from opsjobs.vocabulary import seconds
 
@@ -141,13 +141,17 @@ def _declared_rules(plan: Plan) -> list[RunningRule]:
         for rule in recording.recorded(plan.system)
     ]
     told = []
-    for rule in alerts.rules(plan):
+    every = plan.system.stack.scrape_interval
+    for rule, interval in [
+        *((rule, every) for rule in alerts.rules(plan)),
+        *((rule, watching.INTERVAL) for rule in watching.rules(plan)),
+    ]:
         document = rule.document
         told.append(
             RunningRule(
                 name=rule.name,
                 query=rule.expr,
-                interval=seconds(plan.system.stack.scrape_interval),
+                interval=seconds(interval),
                 held=seconds(rule.held) if rule.held else 0,
                 labels=document["labels"],
                 annotations=document["annotations"],

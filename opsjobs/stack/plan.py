@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
 from opsjobs.stack.parts import PARTS
@@ -10,6 +11,19 @@ from opsjobs.system import System
 
 _THIS_MACHINE = {"localhost", "127.0.0.1"}
 _HOST = "host.docker.internal"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Own:
+    """How Prometheus gets at opsjobs' own metrics."""
+
+    target: str = ""
+    """Where they are served, as `host:port`; empty where they are pushed."""
+    username: str = ""
+    token: bool = False
+    """Whether it takes the token to be let in; without it, but with a username, a password."""
+    late: Mapping[str, int] = field(default_factory=dict)
+    """By job, the seconds after which one that did its work should have done so again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +39,8 @@ class Plan:
     """The page with the runbooks, for links."""
     folder: str = ""
     """The absolute folder in which its programs run on this machine; empty where they run in containers."""
+    own: Own | None = None
+    """None where opsjobs' own metrics cannot be had."""
 
     def port(self, part: str) -> int | None:
         """Where a part of the stack is found on this machine; None when the stack has no such part."""

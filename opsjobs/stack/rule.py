@@ -46,7 +46,21 @@ class Absence:
     series: str
 
 
-Watch = Limit | Members | Budget | Absence
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metrics:
+    """Series of opsjobs' own."""
+
+    well: Mapping[str, float]
+    """Samples with which nothing is wrong."""
+    ill: Mapping[str, float]
+    """Samples with which the rule fires at once; none where it is their absence that it tells."""
+    labels: Mapping[str, str]
+    """Of what fires then, beside those of the rule."""
+    found: str
+    """What stands in its texts then."""
+
+
+Watch = Limit | Members | Budget | Absence | Metrics
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from opsjobs.model import Direction
-from opsjobs.stack import values
+from opsjobs.stack import values, watching
 from opsjobs.stack.alerts import NO_DATA, NO_DATA_FOR, missed, rules
 from opsjobs.stack.plan import Plan
-from opsjobs.stack.rule import Absence, AlertRule, Budget, Limit, Members
+from opsjobs.stack.rule import Absence, AlertRule, Budget, Limit, Members, Metrics
 from opsjobs.vocabulary import seconds
 
 _EVERY = 60
@@ -24,17 +24,19 @@ Case = dict[str, Any]
 
 
 def files(plan: Plan) -> Mapping[str, Any]:
-    """The file of the tests, by its name."""
+    """The files of the tests, by their names."""
     made = rules(plan)
     tests = [case for rule in made for case in _cases(rule)]
     silent = [rule for rule in made if isinstance(rule.watch, Absence)]
-    return {
-        "alerts.test.yml": {
-            "rule_files": ["alerts.yml"],
-            "evaluation_interval": f"{_EVERY}s",
-            "tests": [*tests, *_silence(silent)],
-        }
-    }
+    files = {"alerts.test.yml": _file("alerts.yml", [*tests, *_silence(silent)])}
+    own = watching.rules(plan)
+    if own:
+        files["opsjobs.test.yml"] = _file(watching.FILE, [case for rule in own for case in _cases(rule)])
+    return files
+
+
+def _file(rules: str, tests: Sequence[Case]) -> dict[str, Any]:
+    return {"rule_files": [rules], "evaluation_interval": f"{_EVERY}s", "tests": list(tests)}
 
 
 def _cases(rule: AlertRule) -> Iterator[Case]:
@@ -45,6 +47,10 @@ def _cases(rule: AlertRule) -> Iterator[Case]:
         yield from _member_cases(rule, watch)
     elif isinstance(watch, Budget):
         yield from _budget_cases(rule, watch)
+    elif isinstance(watch, Metrics):
+        told = f"{rule.name} of {rule.labels['job_name']}" if "job_name" in rule.labels else rule.name
+        yield _case(f"{told}: as it should be", rule, watch.well)
+        yield _case(f"{told}: as it should not be", rule, watch.ill, fires=[(watch.labels, watch.found)])
 
 
 def _limit_cases(rule: AlertRule, watch: Limit) -> Iterator[Case]:

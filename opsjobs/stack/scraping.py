@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from opsjobs.errors import ConfigError
+from opsjobs.stack import secrets, watching
 from opsjobs.stack.plan import Plan
 from opsjobs.system.inventory import ScrapeSpec
 
@@ -35,10 +36,25 @@ def document(plan: Plan) -> dict[str, Any]:
             "evaluation_interval": every,
             "external_labels": {"system": plan.name},
         },
-        "rule_files": list(RULES),
+        "rule_files": [*RULES, *([f"rules/{watching.FILE}"] if plan.own else [])],
         **({"alerting": _alerting(plan)} if plan.port("alertmanager") else {}),
-        "scrape_configs": [_job(plan, job, specs) for job, specs in jobs.items()],
+        "scrape_configs": [*(_job(plan, job, specs) for job, specs in jobs.items()), *_own(plan)],
     }
+
+
+def _own(plan: Plan) -> Iterator[dict[str, Any]]:
+    """The job that asks opsjobs itself."""
+    if plan.own is None or not plan.own.target:
+        return
+    letting_in: dict[str, Any] = {}
+    if plan.own.token:
+        letting_in = {"authorization": {"credentials_file": plan.secret(secrets.OWN_TOKEN)}}
+    elif plan.own.username:
+        known = {"username": plan.own.username, "password_file": plan.secret(secrets.OWN_PASSWORD)}
+        letting_in = {"basic_auth": known}
+    where = {**_static([plan.address(plan.own.target)]), "labels": {"instance": plan.own.target}}
+    # What it tells changes with its runs.
+    yield {"job_name": "opsjobs", "scrape_interval": "1m", **letting_in, "static_configs": [where]}
 
 
 def _alerting(plan: Plan) -> dict[str, Any]:

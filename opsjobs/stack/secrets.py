@@ -10,6 +10,8 @@ from opsjobs.stack.plan import Plan
 GRAFANA = "grafana-admin-password"
 POSTGRES = "postgres-exporter-password"
 REDIS = "redis-exporter-password"
+OWN_TOKEN = "opsjobs-token"  # noqa: S105 - the name of its file
+OWN_PASSWORD = "opsjobs-password"  # noqa: S105 - as above
 
 
 class Secret(NamedTuple):
@@ -39,6 +41,13 @@ def pagerduty(channel: str) -> str:
     return f"{channel}-routing-key"
 
 
+def own(plan: Plan) -> list[str]:
+    """The file with what lets into opsjobs itself, where anything does."""
+    if plan.own is None or not plan.own.target:
+        return []
+    return [OWN_TOKEN] if plan.own.token else [OWN_PASSWORD] if plan.own.username else []
+
+
 def needed(plan: Plan) -> Iterator[Secret]:
     """Every secret of the stack, in the order of the profile."""
     system, parts = plan.system, plan.system.stack.parts
@@ -49,6 +58,8 @@ def needed(plan: Plan) -> Iterator[Secret]:
     if "redis-exporter" in parts:
         there = f"redis://{plan.address('localhost:6379')}"
         yield Secret(REDIS, f'the password of Redis, as {{"{there}": "PASSWORD"}}')
+    for file in own(plan):
+        yield Secret(file, f"what lets into opsjobs at {plan.own.target if plan.own else ''}")
     for name, channel in system.channels.items():
         if channel.kind == "email":
             yield Secret(smtp(name), f"the password with which {channel.smarthost} lets {channel.sender} in")

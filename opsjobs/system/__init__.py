@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Iterator
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -166,9 +167,27 @@ def shipped() -> list[str]:
 def read(profile: str, base: Path) -> System:
     """The profile of that name, or the file at that path relative to `base`. Raises `ConfigError` with every fault."""
     if profile in shipped():
-        resource = importlib.resources.files("opsjobs.systems") / f"{profile}.yml"
-        with importlib.resources.as_file(resource) as path:
-            return load(path, System, context=names, name=f"{profile}.yml")
+        return _shipped(profile)
     if not profile.endswith((".yml", ".yaml")):
         raise ConfigError(f"no profile is called '{profile}'{did_you_mean(profile, shipped())}")
-    return load(base / profile, System, context=names)
+    path = base / profile
+    try:
+        found = path.stat()
+    except OSError:
+        return load(path, System, context=names)
+    return _own(path, (found.st_ino, found.st_size, found.st_mtime_ns))
+
+
+# Reading one takes a tenth of a second, and a thousand systems may have the same.
+@cache
+def _shipped(profile: str) -> System:
+    resource = importlib.resources.files("opsjobs.systems") / f"{profile}.yml"
+    with importlib.resources.as_file(resource) as path:
+        return load(path, System, context=names, name=f"{profile}.yml")
+
+
+@lru_cache(maxsize=32)
+def _own(path: Path, version: tuple[int, ...]) -> System:
+    """As the file is that is there now."""
+    del version
+    return load(path, System, context=names)

@@ -527,6 +527,8 @@ class TestWhatIsRemembered:
             def keep(result):
                 slot, began = result.report.slot, Window.day(MONDAY, ROME).start
                 run = Run(id=slot, system="shop", job="costs", slot=slot, started_at=began)
+                if not ledger.run(run.id):
+                    ledger.start(run)
                 ledger.finish(run, MONDAY, spent=result.spent)
                 return ledger.spent("shop", *costs.span(MONDAY))
 

@@ -192,7 +192,7 @@ def test_killed_at_any_moment_it_is_simply_run_again(version, tmp_path):
 
 def test_two_restores_do_not_run_at_once(place):
     place.double.clear()
-    place.double.faults.slow(1, method="POST", times=1)
+    place.double.faults.slow(8, method="POST", times=1)
     with subprocess.Popen(**place.command("dashboards", "restore", "--yes"), stdout=subprocess.DEVNULL) as first:
         deadline = time.monotonic() + 30
         while not place.double.writes and time.monotonic() < deadline:

@@ -1,6 +1,5 @@
 """The life of a run as real processes: killed, interrupted, twice at once, without a PDF."""
 
-import base64
 import json
 import os
 import signal
@@ -12,8 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-
-from tests.unit.test_http import serving
 
 
 @pytest.fixture
@@ -184,55 +181,3 @@ def test_a_folder_that_is_in_the_way_is_told_and_the_run_has_failed(tmp_path):
     assert run.returncode == 1
     assert "the report cannot be written" in said
     assert runs(tmp_path)[0]["outcome"] == "failed"
-
-
-ECHOES = {
-    "an error": lambda said: (400, json.dumps({"status": "error", "error": f"bad request: {said}"}).encode()),
-    "a refusal cut in two": lambda said: (422, b"x" * 290 + said.encode()),
-    "a page": lambda said: (200, f"<html>{said}</html>".encode()),
-    "a warning": lambda said: (200, _vector({"instance": "a"}, warnings=[said])),
-    "a label": lambda said: (200, _vector({"instance": said, "user": said})),
-    "a broken redirect": lambda said: (302, said.encode()),
-}
-
-
-def _vector(labels, **more):
-    row = {"metric": labels, "value": [1, "1"]}
-    return json.dumps({"status": "success", "data": {"resultType": "vector", "result": [row]}, **more}).encode()
-
-
-@pytest.mark.parametrize("echo", ECHOES)
-def test_secrets_that_a_server_repeats_are_in_no_output_no_file_and_no_row(tmp_path, echo):
-    """Planted in every setting, sent back by the server in its own way, and --debug."""
-    canaries = {"PASSWORD": "canary-\"quoted'-pass\\word", "HEADER": "canary-header<&>-3f9a"}
-
-    def answer(handler, _):
-        said = " ".join(f"{handler.headers[name]}" for name in ("Authorization", "X-Api-Key"))
-        code, body = ECHOES[echo](f"{said} {canaries['PASSWORD']}")
-        handler.send_response(code)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    with serving(answer) as (url, requests):
-        (tmp_path / "opsjobs.yml").write_text(
-            f"systems: {{pratikoai: {{prometheus: {{url: '{url}', timeout: 5, username: u,"
-            " password: '${PASSWORD}', headers: {X-Api-Key: '${HEADER}'}}}}\nstorage: {root: state}\n"
-        )
-        said = []
-        for arguments in (["daily", "--date", "2026-11-18"], ["daily", "--json"], ["config", "show"], ["runs", "list"]):
-            done = subprocess.run(
-                [sys.executable, "-m", "opsjobs", "--debug", *arguments],
-                cwd=tmp_path,
-                env=environment(tmp_path, **canaries),
-                capture_output=True,
-                text=True,
-            )
-            said += [done.stdout, done.stderr]
-        assert requests
-    said += [path.read_bytes().decode("latin-1") for path in (tmp_path / "state").rglob("*") if path.is_file()]
-    assert len(said) > 10
-    basic = base64.b64encode(f"u:{canaries['PASSWORD']}".encode()).decode()
-    for text in said:
-        for fragment in ("canary-", basic[:16]):
-            assert fragment not in text

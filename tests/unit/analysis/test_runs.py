@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from opsjobs.analysis import runs
-from opsjobs.model import Delivery, DeliveryState, Outcome, Run, Status
+from opsjobs.model import Delivery, DeliveryState, Expected, Outcome, Run, Slot, SlotState, Status
 from opsjobs.report import render
 from tests.unit.analysis.test_findings import Shop, report
 from tests.unit.report.test_render import BrokenPrinter
@@ -25,8 +25,12 @@ def delivery(number=1, **known):
     return Delivery(**{**given, "state": DeliveryState.FAILED, "attempts": 3, "error": "550 no such user", **known})
 
 
-def evaluate(*ran, undelivered=()):
-    return runs.evaluate(ran, undelivered, WINDOW, ZONE, team=TEAM)
+def evaluate(*ran, undelivered=(), slots=(), expected=()):
+    return runs.evaluate(ran, undelivered, WINDOW, ZONE, team=TEAM, kept=runs.Kept(slots=slots, expected=expected))
+
+
+def slot(job="daily", at=NINE, state=SlotState.MISSED, reason="nobody was there"):
+    return Slot(system="shop", job=job, due_at=at, state=state, at=at, reason=reason)
 
 
 def test_the_last_run_of_each_job_is_told_with_how_long_it_took():
@@ -94,3 +98,63 @@ def test_many_messages_are_counted():
 def test_the_report_has_a_section_on_its_own_jobs_in_every_form():
     made = report(Shop()).report
     assert b"No run is known" in render(made, BrokenPrinter()).files["report.txt"]
+
+
+def test_a_missed_slot_is_told_and_needs_somebody_until_the_job_has_done_its_work():
+    found = evaluate(slots=[slot()])
+    assert [row[:3] for row in found.rows] == [("Daily due 09:00 on Wed 18 Nov", "missed", Status.WARNING)]
+    assert [(each.subject, each.title) for each in found.findings] == [("job:daily", "opsjobs: daily was missed once")]
+    made = evaluate(run(started_at=NINE + timedelta(hours=2)), slots=[slot()])
+    assert made.rows[1].reason == "nobody was there, done since" and made.findings == ()
+    failed = evaluate(run(started_at=NINE + timedelta(hours=2), outcome=Outcome.TIMED_OUT), slots=[slot()])
+    assert {each.subject for each in failed.findings} == {"job:daily"}
+    assert "was missed" in " ".join(each.title for each in failed.findings)
+
+
+def test_many_missed_slots_of_a_job_are_one_finding():
+    hours = [slot("health", NINE - timedelta(hours=number), reason="nobody was there") for number in range(8)]
+    found = evaluate(slots=hours)
+    assert len(found.findings) == 1 and found.findings[0].title == "opsjobs: health was missed 8 times"
+    assert found.findings[0].detail.startswith("Last due 09:00 on Wed 18 Nov")
+    assert found.rows[-1].value == "3 more were missed"
+
+
+def test_slots_that_were_done_left_out_or_are_of_another_day_are_not_told():
+    others = [slot(state=state) for state in SlotState if state is not SlotState.MISSED]
+    earlier, later = slot(at=WINDOW.start - timedelta(hours=1)), slot(at=WINDOW.end + timedelta(hours=1))
+    assert evaluate(slots=[*others, earlier, later]) == evaluate()
+
+
+def test_a_job_that_nobody_ran_since_it_was_due_is_late_and_one_that_goes_on_is_not():
+    expected = [Expected(job="backup", due_at=NINE), Expected(job="daily", due_at=NINE)]
+    found = evaluate(run(started_at=NINE), expected=expected)
+    assert ("Backup is late", "due 09:00 on Wed 18 Nov", Status.WARNING) in [row[:3] for row in found.rows]
+    assert [(each.subject, each.title) for each in found.findings] == [("job:schedule", "opsjobs: late: backup")]
+    going = run(2, job="backup", started_at=NINE, finished_at=None, outcome=Outcome.RUNNING)
+    assert evaluate(run(started_at=NINE), going, expected=expected).findings == ()
+    # One cause is told once.
+    missed = evaluate(run(started_at=NINE), slots=[slot("backup")], expected=expected)
+    assert [each.subject for each in missed.findings] == ["job:backup"]
+
+
+def test_a_run_that_took_much_longer_than_usual_is_told_where_it_is_known_what_is_usual():
+    def took(number, seconds, ago):
+        began = NINE - timedelta(days=ago)
+        return run(number, started_at=began, finished_at=began + timedelta(seconds=seconds))
+
+    usual = [took(number, 10 + number, number) for number in range(1, 6)]
+    slow = evaluate(took(0, 90, 0), *usual)
+    assert slow.rows[0].status is Status.WARNING and slow.rows[0].reason == "slower than usual: 13 s is the median"
+    assert slow.findings == ()
+    assert evaluate(took(0, 40, 0), *usual).rows[0].status is Status.OK, "seconds are nothing"
+    assert evaluate(took(0, 90, 0), *usual[:4]).rows[0].status is Status.OK, "four are too few"
+    assert runs.is_slow(took(0, 900, 0), [*usual, took(9, 9000, 20)]) == 13.5, "one that was slow is no rule"
+
+
+def test_how_late_a_run_began_is_said_from_five_minutes_on():
+    assert (
+        evaluate(run(due_at=NINE - timedelta(minutes=20)))
+        .rows[0]
+        .value.endswith("begun 09:00 on Wed 18 Nov, 20 min late")
+    )
+    assert "late" not in evaluate(run(due_at=NINE - timedelta(minutes=4))).rows[0].value

@@ -276,7 +276,7 @@ class TestTheFallback:
 def test_two_processes_do_not_send_at_once(desk, ledger, tmp_path):
     line = Line()
     with lock.held(tmp_path / "locks", "shop", "outbox"):
-        one = desk(line, alone=lambda system: lock.waited(tmp_path / "locks", system, "outbox", 0.2))
+        one = desk(line, alone=lambda system: lock.waited(lambda: lock.held(tmp_path / "locks", system, "outbox"), 0.2))
         one.outbox.post(letter(), "email", [TO], RUN)
         (delivery,) = one.deliver()
         assert (delivery.state, delivery.error) == (DeliveryState.PENDING, "another process is sending")
