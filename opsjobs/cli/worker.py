@@ -37,7 +37,7 @@ def worker(context: click.Context, redactor: Redactor, *, file: Path | None) -> 
     logs.serve(context)
     here = setting(file, redactor)
     with here.ledger() as ledger:
-        conninfo = ledger.conninfo
+        conninfo = ledger.database.conninfo
     batches = planned(here, list(here.config.systems))
     Cluster(
         supervisor=supervised(here, "--service"),

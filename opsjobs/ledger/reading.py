@@ -6,20 +6,15 @@ Each question is one look into an index or one pass over a table, so that it sta
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from opsjobs.ledger import Ledger, _run, tables
+from opsjobs.ledger import Ledger, runs, tables
 from opsjobs.model import DeliveryState, Outcome, Run, SlotState, Status
 
-DONE = (Outcome.SUCCEEDED.value, Outcome.PARTIAL.value)
-WHOLE = ("backup", "drill", "snapshot")
-"""Jobs that did their work only when nothing of it is missing."""
 _WEEK = "____-W%"
 
 
@@ -35,7 +30,7 @@ class Days:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Slot:
+class SlotRuns:
     """One slot of a job: its newest run, and the newest that made files, which may be an earlier one."""
 
     run: Run
@@ -71,41 +66,40 @@ class Reading:
 
     def check(self) -> None:
         """Whether it can be read."""
-        with self._begin() as connection:
+        with self.ledger.database.begin() as connection:
             connection.execute(sa.select(tables.runs.c.id).limit(1)).first()
 
     def jobs(self) -> list[tuple[str, str]]:
         """Each system and job of which there are runs."""
-        runs = tables.runs
-        query = sa.select(runs.c.system, runs.c.job).distinct().order_by(runs.c.system, runs.c.job)
-        with self._begin() as connection:
+        table = tables.runs
+        query = sa.select(table.c.system, table.c.job).distinct().order_by(table.c.system, table.c.job)
+        with self.ledger.database.begin() as connection:
             return [(row.system, row.job) for row in connection.execute(query)]
 
     def count(self, system: str, job: str, days: Days | None = None) -> int:
         """How many slots there are of a job."""
-        runs = tables.runs
-        query = sa.select(sa.func.count(runs.c.slot.distinct())).where(*_of(system, job, days))
-        with self._begin() as connection:
+        table = tables.runs
+        query = sa.select(sa.func.count(table.c.slot.distinct())).where(*_of(system, job, days))
+        with self.ledger.database.begin() as connection:
             return connection.scalar(query) or 0
 
     def slots(
         self, system: str, job: str, *, days: Days | None = None, before: str = "", skip: int = 0, limit: int
-    ) -> list[Slot]:
+    ) -> list[SlotRuns]:
         """So many slots of a job, the newest first, from before a slot on."""
-        runs = tables.runs
+        table = tables.runs
         wanted = _of(system, job, days)
         if before:
-            wanted = [*wanted, runs.c.slot < before]
-        names = sa.select(runs.c.slot).where(*wanted).group_by(runs.c.slot).order_by(runs.c.slot.desc())
-        with self._begin() as connection:
+            wanted = [*wanted, table.c.slot < before]
+        names = sa.select(table.c.slot).where(*wanted).group_by(table.c.slot).order_by(table.c.slot.desc())
+        with self.ledger.database.begin() as connection:
             found = [row.slot for row in connection.execute(names.limit(limit).offset(skip))]
-            query = sa.select(runs).where(*_of(system, job), runs.c.slot.in_(found))
-            rows = connection.execute(query.order_by(runs.c.started_at.desc(), runs.c.id)).mappings()
+            query = sa.select(table).where(*_of(system, job), table.c.slot.in_(found))
             by_slot: dict[str, list[Run]] = {slot: [] for slot in found}
-            for row in rows:
-                by_slot[row["slot"]].append(_run(row))
+            for run in runs.read(connection, query.order_by(table.c.started_at.desc(), table.c.id)):
+                by_slot[run.slot].append(run)
         return [
-            Slot(run=own[0], made=next((run for run in own if run.artifacts), None), runs=len(own))
+            SlotRuns(run=own[0], made=next((run for run in own if run.artifacts), None), runs=len(own))
             for own in by_slot.values()
             if own
         ]
@@ -116,9 +110,7 @@ class Reading:
 
     def done(self) -> list[Run]:
         """The newest run of each job that did its work."""
-        runs = tables.runs
-        whole = sa.or_(runs.c.job.not_in(WHOLE), runs.c.outcome == Outcome.SUCCEEDED.value)
-        return self._newest(sa.and_(runs.c.outcome.in_(DONE), whole))
+        return self._newest(runs.DONE)
 
     def going_on(self) -> list[Run]:
         """The newest run of each job that goes on, or that was killed and nobody has noticed."""
@@ -139,7 +131,7 @@ class Reading:
             .group_by(slots.c.system, slots.c.job)
             .order_by(slots.c.system, slots.c.job)
         )
-        with self._begin() as connection:
+        with self.ledger.database.begin() as connection:
             rows = connection.execute(query)
             return {(row.system, row.job): Missed(number=row.number, last=row.last) for row in rows}
 
@@ -151,7 +143,7 @@ class Reading:
             .where(table.c.created_at >= since)
             .group_by(table.c.system, table.c.channel, table.c.state)
         )
-        with self._begin() as connection:
+        with self.ledger.database.begin() as connection:
             return Counter({(row.system, row.channel, row.state): row.number for row in connection.execute(query)})
 
     def overdue(self, at: datetime) -> Counter[tuple[str, str]]:
@@ -161,7 +153,7 @@ class Reading:
         query = sa.select(
             table.c.system, table.c.channel, sa.func.sum(sa.case((late, 1), else_=0)).label("number")
         ).group_by(table.c.system, table.c.channel)
-        with self._begin() as connection:
+        with self.ledger.database.begin() as connection:
             return Counter({(row.system, row.channel): int(row.number) for row in connection.execute(query)})
 
     def values(self) -> list[DayValue]:
@@ -170,7 +162,7 @@ class Reading:
         newest = sa.select(table.c.system, sa.func.max(table.c.day).label("day")).group_by(table.c.system).subquery()
         same = sa.and_(table.c.system == newest.c.system, table.c.day == newest.c.day)
         query = sa.select(table).join(newest, same).order_by(table.c.system, table.c.indicator)
-        with self._begin() as connection:
+        with self.ledger.database.begin() as connection:
             return [
                 DayValue(
                     system=row.system,
@@ -187,47 +179,31 @@ class Reading:
         """The checks that were bad when they were looked at last, or lately, by system and name."""
         table = tables.check_states
         query = sa.select(table.c.system, table.c.check, table.c.status).order_by(table.c.system, table.c.check)
-        with self._begin() as connection:
+        with self.ledger.database.begin() as connection:
             return {(row.system, row.check): Status[row.status] for row in connection.execute(query)}
 
     def _newest(self, wanted: sa.ColumnElement[bool]) -> list[Run]:
-        runs = tables.runs
-        newest = (
-            sa.select(runs.c.system, runs.c.job, sa.func.max(runs.c.started_at).label("started_at"))
-            .where(wanted)
-            .group_by(runs.c.system, runs.c.job)
-            .subquery()
-        )
-        same = sa.and_(*(runs.c[name] == newest.c[name] for name in ("system", "job", "started_at")), wanted)
-        # Two may have begun at the same moment.
-        ids = sa.select(sa.func.max(runs.c.id)).join(newest, same).group_by(runs.c.system, runs.c.job)
-        with self._begin() as connection:
-            query = sa.select(runs).where(runs.c.id.in_(ids)).order_by(runs.c.system, runs.c.job)
-            return [_run(row) for row in connection.execute(query).mappings()]
-
-    @contextmanager
-    def _begin(self) -> Iterator[Connection]:
-        with self.ledger._begin() as connection:  # noqa: SLF001 - a part of the ledger, in a file of its own
-            yield connection
+        with self.ledger.database.begin() as connection:
+            return runs.newest(connection, wanted)
 
 
 def _of(system: str, job: str, days: Days | None = None) -> Sequence[sa.ColumnElement[bool]]:
     """The runs of a job, and of slots in a span: a day, a moment of it, or a week that it is in."""
-    runs = tables.runs
-    own: list[sa.ColumnElement[bool]] = [runs.c.system == system, runs.c.job == job]
+    table = tables.runs
+    own: list[sa.ColumnElement[bool]] = [table.c.system == system, table.c.job == job]
     if not days:
         return own
-    week = runs.c.slot.like(_WEEK)
+    week = table.c.slot.like(_WEEK)
     within: list[sa.ColumnElement[bool]] = [sa.not_(week)]
     weeks: list[sa.ColumnElement[bool]] = [week]
     if days.first:
-        within.append(runs.c.slot >= days.first.isoformat())
-        weeks.append(runs.c.slot >= _week(days.first))
+        within.append(table.c.slot >= days.first.isoformat())
+        weeks.append(table.c.slot >= _week(days.first))
     if days.last:
         # The day after the last of all days has no name.
         following = days.last + timedelta(days=1) if days.last < date.max else days.last
-        within.append(runs.c.slot < following.isoformat())
-        weeks.append(runs.c.slot <= _week(days.last))
+        within.append(table.c.slot < following.isoformat())
+        weeks.append(table.c.slot <= _week(days.last))
     return [*own, sa.or_(sa.and_(*within), sa.and_(*weeks))]
 
 

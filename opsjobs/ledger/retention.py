@@ -9,10 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from opsjobs.ledger import tables
-from opsjobs.model import DeliveryState, Outcome
-
-_WELL = (Outcome.SUCCEEDED.value, Outcome.PARTIAL.value)
+from opsjobs.ledger import runs, tables
+from opsjobs.model import DeliveryState
 
 
 def prune(
@@ -42,15 +40,15 @@ def _old(system: str, before: datetime, values_before: datetime) -> Iterator[tup
     )
     yield "messages", messages, messages.c.delivery_id.in_(sa.select(deliveries.c.id).where(over))
     yield "messages", deliveries, over
-    runs, slots = tables.runs, tables.slots
-    lasts = [_last(runs, runs.c.started_at, system, where) for where in (sa.true(), runs.c.outcome.in_(_WELL))]
+    table, slots = tables.runs, tables.slots
+    lasts = [_last(table, table.c.started_at, system, where) for where in (sa.true(), runs.DONE)]
     yield (
         "runs",
-        runs,
+        table,
         sa.and_(
-            runs.c.system == system,
-            runs.c.started_at < before,
-            *(sa.tuple_(runs.c.job, runs.c.started_at).not_in(last) for last in lasts),
+            table.c.system == system,
+            table.c.started_at < before,
+            *(sa.tuple_(table.c.job, table.c.started_at).not_in(last) for last in lasts),
         ),
     )
     last_slot = _last(slots, slots.c.due_at, system, sa.true())

@@ -44,6 +44,11 @@ class Instant(TypeDecorator[datetime]):
         return aware.astimezone(UTC)
 
 
+def fitting(text: str, most: int | None = None) -> str:
+    """As much of a text as a column takes; PostgreSQL has no place for NUL."""
+    return text.replace("\0", "")[:most]
+
+
 _MILLION = 1_000_000
 
 

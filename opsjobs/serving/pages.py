@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from urllib.parse import quote, urlencode
 
-from opsjobs.ledger.reading import Days, Missed, Reading, Slot
+from opsjobs.ledger.reading import Days, Missed, Reading, SlotRuns
 from opsjobs.model import Outcome, Run
 from opsjobs.report import hygiene
 from opsjobs.report.html import environment
@@ -194,7 +194,7 @@ class Pages:
             return f"It has never done its work, and should every {span(allowed)}."
         return f"It last did its work {span(ago.total_seconds())} ago, and should every {span(allowed)}."
 
-    def _slot(self, slot: Slot, digest: Digest | None = None, below: str = "./") -> Row:
+    def _slot(self, slot: SlotRuns, digest: Digest | None = None, below: str = "./") -> Row:
         """A slot as its newest run left it; `below` is where its job is."""
         run = slot.run
         folder = f"{below}{_quoted(run.slot)}/"
@@ -281,7 +281,7 @@ def _said(run: Run, *, lost: bool) -> str:
     return f"{run.outcome.value.capitalize()}."
 
 
-def _remarks(slot: Slot, digest: Digest | None, *, earlier: bool) -> Iterator[str]:
+def _remarks(slot: SlotRuns, digest: Digest | None, *, earlier: bool) -> Iterator[str]:
     if digest and digest.findings:
         number = len(digest.findings)
         yield "1 finding" if number == 1 else f"{number} findings"

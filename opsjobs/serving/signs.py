@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from types import MappingProxyType
 
-from opsjobs.ledger.reading import Slot
+from opsjobs.ledger.reading import SlotRuns
 from opsjobs.model import Outcome, Run, Status
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -67,7 +67,7 @@ class Step:
     text: str
 
 
-def trend(slots: Sequence[Slot], today: date, most: int) -> tuple[Step, ...]:
+def trend(slots: Sequence[SlotRuns], today: date, most: int) -> tuple[Step, ...]:
     """The last slots, the oldest first; a day or a week between them of which there is no run is a step, too."""
     known = {each.run.slot: _step(each.run) for each in slots}
     names = list(reversed(known))

@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 import opsjobs.ledger
 from opsjobs.daybook import Daybook, SpentDay, SpentLine, SpentSum, StatedOutlay, TrafficDay
 from opsjobs.errors import LedgerError
-from opsjobs.ledger import Ledger, tables
+from opsjobs.ledger import Ledger, database, runs, tables
 from opsjobs.model import (
     Acknowledgement,
     Artifact,
@@ -97,11 +97,11 @@ def test_only_unfinished_runs_of_that_job_are_crashed_and_of_other_hosts_where_t
     ]
     for run in (RUN, *others):
         ledger.start(run)
-    assert ledger.crash("shop", "daily", "a", STARTED) == (2 if ledger.shared else 1)
+    assert ledger.crash("shop", "daily", "a", STARTED) == (2 if ledger.database.shared else 1)
     outcomes = {run.id: run.outcome for run in ledger.runs()}
     assert outcomes == {
         "r1": Outcome.CRASHED,
-        "r2": Outcome.CRASHED if ledger.shared else Outcome.RUNNING,
+        "r2": Outcome.CRASHED if ledger.database.shared else Outcome.RUNNING,
         "r3": Outcome.RUNNING,
         "r4": Outcome.RUNNING,
         "r5": Outcome.SUCCEEDED,
@@ -188,16 +188,16 @@ def test_opening_again_keeps_what_is_there(url, ledger):
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(ledger):
-    with ledger._engine.connect() as connection:
+    with ledger.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, tables.metadata) == []
 
 
 def test_the_newest_migration_is_the_version_that_open_looks_for(ledger):
     newest = max(Path(opsjobs.ledger.__file__).parent.glob("migrations/versions/v*.py"))
-    assert newest.name.startswith(f"v{opsjobs.ledger._VERSION}_")
-    with ledger._engine.connect() as connection:
-        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == opsjobs.ledger._VERSION
+    assert newest.name.startswith(f"v{database.VERSION}_")
+    with ledger.database.engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == database.VERSION
 
 
 def test_the_past_has_the_good_values_of_earlier_days_and_no_others(ledger):
@@ -430,7 +430,7 @@ def test_who_knows_of_a_check_is_kept_until_it_is_taken_back(ledger):
 
 
 def test_a_ledger_of_the_version_before_keeps_what_it_has(url):
-    engine = sa.create_engine(Ledger(url)._url)
+    engine = sa.create_engine(Ledger(url).database._url)
     config = Config()
     config.set_main_option("script_location", "opsjobs:ledger/migrations")
     config.set_main_option("path_separator", "os")
@@ -438,7 +438,7 @@ def test_a_ledger_of_the_version_before_keeps_what_it_has(url):
         config.attributes["connection"] = connection
         command.upgrade(config, "0004")
         connection.commit()
-        known = {key: value for key, value in opsjobs.ledger._row(RUN).items() if key != "due_at"}
+        known = {key: value for key, value in runs._row(RUN).items() if key != "due_at"}
         connection.execute(sa.insert(tables.runs).values(known))
         row = {"system": "shop", "check": "x", "status": "WARNING", "since": STARTED, "looks": 2, "run_id": "r1"}
         connection.execute(sa.insert(tables.check_states).values(row))

@@ -177,7 +177,7 @@ def test_of_many_that_begin_a_slot_at_once_under_the_lock_one_does(url, tmp_path
         def begin(number):
             ledger = ledgers[number % 6]
             # On PostgreSQL as if each had a host of its own.
-            locks = tmp_path / str(number % 6 if ledger.shared else 0)
+            locks = tmp_path / str(number % 6 if ledger.database.shared else 0)
             try:
                 with ledger.alone(locks, "shop", "daily"):
                     ledger.start(run(number))
@@ -195,7 +195,7 @@ def test_the_lock_of_a_job_is_free_when_its_holder_lets_go_and_others_are_never_
     with _opened(url) as one, _opened(url) as other:
         with one.alone(tmp_path, "shop", "daily"):
             with pytest.raises(SlotTaken, match="another run of daily for shop is under way"):
-                with other.alone(tmp_path / ("b" if other.shared else ""), "shop", "daily"):
+                with other.alone(tmp_path / ("b" if other.database.shared else ""), "shop", "daily"):
                     pass
             with other.alone(tmp_path, "shop", "costs"), other.alone(tmp_path, "blog", "daily"):
                 pass
@@ -220,7 +220,7 @@ def test_a_holder_that_says_nothing_for_a_minute_is_ended_by_the_server(postgres
     """What a process comes to that is stopped: its session asks for it, and says a word more often while it runs."""
     asked = []
     with _opened(postgresql_url) as ledger:
-        sa.event.listen(ledger._engine, "before_cursor_execute", lambda *known: asked.append(known[2]))
+        sa.event.listen(ledger.database.engine, "before_cursor_execute", lambda *known: asked.append(known[2]))
         with ledger.alone(tmp_path, "shop", "daily"):
             pass
     assert asked[0] == f"SET idle_session_timeout = '{lock._SILENCE}s'" and "pg_try_advisory_lock" in asked[1]
@@ -294,6 +294,16 @@ def test_what_is_old_is_counted_as_it_is_then_removed_and_the_last_of_each_stays
     assert [each.id for each in ledger.waiting("shop")] == ["m2"]
     assert ledger.message("m2", Form.FULL) == b"the letter"
     assert ledger.last_done()["shop", "backup"].id == "rbackup2"
+
+
+def test_a_report_that_was_partial_did_its_work_and_a_backup_did_not(ledger):
+    for job in ("daily", "backup"):
+        for number, outcome in enumerate((Outcome.SUCCEEDED, Outcome.PARTIAL)):
+            each = run(f"{job}{number}", job=job, due_at=DUE + number * DAY, started_at=DUE + number * DAY)
+            ledger.start(each)
+            ledger.finish(ended(each, outcome))
+    assert {job: each.id for (_, job), each in ledger.last_done().items()} == {"daily": "rdaily1", "backup": "rbackup0"}
+    assert {job: each.id for (_, job), each in ledger.last_runs().items()} == {"daily": "rdaily1", "backup": "rbackup1"}
 
 
 def test_what_is_young_enough_stays(ledger):

@@ -111,7 +111,7 @@ class Site:
 
     def rows(self, table, **where):
         """The rows of a table of the ledger, as they are now."""
-        with self.ledger() as ledger, ledger._begin() as connection:
+        with self.ledger() as ledger, ledger.database.begin() as connection:
             query = sa.select(table).where(*(table.c[name] == value for name, value in where.items()))
             return list(connection.execute(query).mappings())
 

@@ -68,7 +68,7 @@ def test_the_file_is_in_wal_mode(tmp_path):
 
 def test_a_full_disk_is_told_in_words(tmp_path):
     ledger = Ledger.at(tmp_path / "ledger.db").open()
-    with ledger._begin() as connection:
+    with ledger.database.begin() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1")
     run = Run(id="x", system="s", job="j", slot="d", started_at=datetime.now(UTC), error="long " * 100_000)
     with pytest.raises(LedgerError, match="full"):
@@ -93,6 +93,5 @@ def test_values_of_a_day_are_replaced_whole_by_a_later_run(tmp_path):
     for run_id, values in (("a", [30.0] * 24), ("b", [40.0] * 24)):
         ledger.start(replace(run, id=run_id))
         ledger.finish(replace(run, id=run_id), day, [judge(answer(values))])
-    assert ledger.day_values("s", day) == {"orders": 40.0}
-    assert ledger.day_values("s", date(2026, 11, 17)) == {}
+    assert ledger.past("s", date(2026, 11, 19), 7) == {"orders": {day: 40.0}}
     ledger.close()

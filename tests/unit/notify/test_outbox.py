@@ -67,7 +67,7 @@ def states(deliveries):
 
 
 def kept(ledger):
-    with ledger._begin() as connection:
+    with ledger.database.begin() as connection:
         return {(row.delivery_id, row.form) for row in connection.execute(sa.select(tables.messages))}
 
 
@@ -167,7 +167,7 @@ def test_bytes_that_are_gone_are_told_and_not_sent_as_something_else(desk, ledge
     line = Line()
     one = desk(line)
     one.outbox.post(letter(), "email", [TO], RUN)
-    with ledger._begin() as connection:
+    with ledger.database.begin() as connection:
         connection.execute(sa.delete(tables.messages))
     (delivery,) = one.deliver()
     assert delivery.state is DeliveryState.FAILED
