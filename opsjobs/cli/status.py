@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from opsjobs.schedule.timetable import Entry
 
 _FAILED, _UNKNOWN = 1, 3
+_BAD = {"FAILED", "LATE", "MISSED"}
+_LOST = {"failed", "missed"}
+"""States of a slot of which nobody need have begun a run."""
 _WEEK = timedelta(days=7)
 _TITLES = ("system", "job", "last done", "next", "", "")
 _LISTED = 10
@@ -59,7 +62,7 @@ def status(context: click.Context, redactor: Redactor, *, name: str, as_json: bo
     else:
         _told(found)
     states = {each.status for each in found}
-    context.exit(_FAILED if "LATE" in states else _UNKNOWN if states & {"UNKNOWN"} or not found else 0)
+    context.exit(_FAILED if states & _BAD else _UNKNOWN if states & {"UNKNOWN"} or not found else 0)
 
 
 def standings(here: Setting, names: list[str], moment: datetime) -> Iterator[Standing]:
@@ -73,7 +76,7 @@ def standings(here: Setting, names: list[str], moment: datetime) -> Iterator[Sta
         key = (entry.system, entry.job)
         missed = tuple(slot for slot in slots[entry.system] if slot.job == entry.job and slot.state.value == "missed")
         ran = _Ran(
-            scheduled=key in known,
+            slot=known.get(key),
             since=since[entry.system].get(entry.job),
             done=done.get(key),
             last=runs.get(key),
@@ -86,7 +89,8 @@ def standings(here: Setting, names: list[str], moment: datetime) -> Iterator[Sta
 class _Ran:
     """What is known of a job."""
 
-    scheduled: bool
+    slot: Slot | None
+    """The newest of which anything is known."""
     since: datetime | None
     """Its first slot since somebody runs it by a schedule."""
     done: Run | None
@@ -94,17 +98,27 @@ class _Ran:
 
 
 def _judged(entry: Entry, ran: _Ran, moment: datetime) -> tuple[str, str]:
-    due = judged(entry, moment)
-    if not ran.scheduled:
+    """How a job stands, and why; one that failed is not waited for until it is late."""
+    if ran.slot is None:
         return "UNKNOWN", "nothing runs it by a schedule"
-    if ran.done and ran.done.started_at >= due:
+    due = judged(entry, moment)
+    if not _after(ran.done, ran.slot.due_at):
+        last = _after(ran.last, ran.slot.due_at)
+        if last and last.outcome.value != "running":
+            failed = f"due {_at(entry, ran.slot.due_at)}; {last.outcome.value}: {last.error}"
+            return "FAILED", failed.removesuffix(": ")
+        if not last and ran.slot.state.value in _LOST:
+            return ran.slot.state.value.upper(), f"due {_at(entry, ran.slot.due_at)}: {ran.slot.reason}"
+    if _after(ran.done, due):
         return "OK", "as scheduled"
     if ran.since is None or ran.since > due:
         return "OK", "not due yet"
-    last = ran.last if ran.last and ran.last.started_at >= due else None
-    if last is None:
-        return "LATE", f"due {_at(entry, due)}"
-    return "LATE", f"due {_at(entry, due)}; {last.outcome.value}: {last.error}".removesuffix(": ")
+    return "LATE", f"due {_at(entry, due)}"
+
+
+def _after(run: Run | None, due: datetime) -> Run | None:
+    """A run that is for a slot, or for a later one, or was made by hand since."""
+    return run if run and (run.due_at or run.started_at) >= due else None
 
 
 def _told(found: list[Standing]) -> None:
@@ -115,7 +129,7 @@ def _told(found: list[Standing]) -> None:
     widths = [max(map(len, column)) for column in zip(_TITLES, *rows, strict=True)]
     click.secho("  " + "  ".join(title.ljust(width) for title, width in zip(_TITLES, widths, strict=True)), bold=True)
     for each, row in zip(found, rows, strict=True):
-        mark = shape({"OK": "OK", "LATE": "WARNING"}.get(each.status, "UNKNOWN"))
+        mark = shape("WARNING" if each.status in _BAD else each.status)
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo(f"{mark} {'  '.join(cells)}".rstrip())
     missed = sorted((slot for each in found for slot in each.missed), key=lambda slot: slot.due_at, reverse=True)

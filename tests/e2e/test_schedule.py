@@ -2,17 +2,19 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from opsjobs.ledger import tables
-from opsjobs.model import Slot, SlotState
+from opsjobs.model import Outcome, Run, Slot, SlotState
 from tests.e2e.clockwork import TO, alive, children, end_sessions, line, slot_of, until
 from tests.unit.notify.hookserver import hook
 from tests.unit.notify.mailserver import Inbox, mail_server
@@ -355,6 +357,32 @@ def test_status_says_what_runs_what_is_late_and_what_nobody_runs(site):
     well = site.run("status", "--json")
     assert well.returncode == 0 and '"status": "OK"' in well.stdout
     assert '"reason": "nobody was there, or free for it"' in well.stdout
+
+
+def test_status_says_at_once_what_failed_or_was_missed_until_it_is_made(site):
+    when = line()
+    site.configure({"daily": when, "prune": when, "health": when})
+    at = slot_of(when)
+    with site.ledger() as ledger:
+        for job, outcome in (("daily", Outcome.FAILED), ("health", Outcome.PARTIAL)):
+            run = Run(id=job, system="shop", job=job, slot="x", started_at=at, due_at=at)
+            ledger.start(run)
+            ledger.abandon(replace(run, finished_at=at, outcome=outcome, error="the disk is full"), again=False)
+        ledger.note_slots([Slot(system="shop", job="prune", due_at=at, state=SlotState.MISSED, at=at, reason="asleep")])
+    failed = site.run("status", "--json")
+    found = {each["job"]: (each["status"], each["text"]) for each in json.loads(failed.stdout)["jobs"]}
+    due = f"due {at:%a %d %b, %H:%M}"
+    assert failed.returncode == 1
+    assert found == {
+        "daily": ("FAILED", f"{due}; failed: the disk is full"),
+        "health": ("OK", "as scheduled"),
+        "prune": ("MISSED", f"{due}: asleep"),
+    }
+    with site.ledger() as ledger:
+        since = replace(run, id="by hand", job="daily", due_at=None, outcome=Outcome.RUNNING)
+        ledger.start(since)
+        ledger.finish(replace(since, outcome=Outcome.SUCCEEDED))
+    assert "failed: the disk is full" not in site.run("status").stdout
 
 
 def test_an_earlier_report_is_made_again_and_mailed_to_nobody_twice(site):
