@@ -17,6 +17,8 @@ import psycopg
 import pytest
 import redis
 
+from opsjobs.ledger import Ledger
+
 SUPERUSER_PASSWORD = "canary-of-the-superuser"
 
 
@@ -142,6 +144,20 @@ def postgresql_url(postgresql_server):
     yield postgresql_server.removesuffix("postgres") + name
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """Where a ledger may be."""
+    return f"sqlite:///{tmp_path}/l.db" if request.param == "sqlite" else request.getfixturevalue("postgresql_url")
+
+
+@pytest.fixture
+def ledger(url):
+    """An empty one."""
+    opened = Ledger(url).open()
+    yield opened
+    opened.close()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from decimal import Decimal
 import pytest
 
 from opsjobs.daybook import Daybook
-from opsjobs.ledger import Ledger
 from opsjobs.model import Run
 from opsjobs.recommendation import Decision, Realised, Recommendation
 
@@ -32,13 +31,10 @@ CACHE = Recommendation(
 KEPT = replace(CACHE, title="Answer more from the cache")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(request, tmp_path):
-    sqlite = request.param == "sqlite"
-    opened = Ledger(f"sqlite:///{tmp_path}/l.db" if sqlite else request.getfixturevalue("postgresql_url")).open()
-    opened.start(RUN)
-    yield opened
-    opened.close()
+@pytest.fixture
+def ledger(ledger):
+    ledger.start(RUN)
+    return ledger
 
 
 def test_advice_is_read_as_it_was_written(ledger):

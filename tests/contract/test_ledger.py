@@ -54,18 +54,6 @@ DUE = Delivery(
 )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    return f"sqlite:///{tmp_path}/l.db" if request.param == "sqlite" else request.getfixturevalue("postgresql_url")
-
-
-@pytest.fixture
-def ledger(url):
-    opened = Ledger(url).open()
-    yield opened
-    opened.close()
-
-
 def test_what_was_written_is_read_again_times_aware(ledger):
     done = replace(
         RUN,

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from opsjobs.ledger import Ledger
 from opsjobs.ledger.reading import Days, Missed, Reading
 from opsjobs.model import (
     Artifact,
@@ -38,14 +37,6 @@ DELIVERY = Delivery(
     created_at=NOW,
     due_at=NOW,
 )
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(request, tmp_path):
-    url = f"sqlite:///{tmp_path}/l.db" if request.param == "sqlite" else request.getfixturevalue("postgresql_url")
-    opened = Ledger(url).open()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

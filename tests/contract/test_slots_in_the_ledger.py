@@ -36,18 +36,6 @@ MESSAGE = Message(
 )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    return f"sqlite:///{tmp_path}/l.db" if request.param == "sqlite" else request.getfixturevalue("postgresql_url")
-
-
-@pytest.fixture
-def ledger(url):
-    opened = Ledger(url).open()
-    yield opened
-    opened.close()
-
-
 def run(number, **known):
     return replace(RUN, id=f"r{number}", **known)
 
