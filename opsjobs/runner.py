@@ -306,10 +306,10 @@ def _ended(desk: Desk, run: Run, deliveries: Sequence[Delivery]) -> None:
 @contextmanager
 def _begun(desk: Desk, name: str, job: str, slot: str) -> Iterator[tuple[Run, Sequence[Run]]]:
     """A run whose row is written, with the runs before it; what ends it badly is written down, too."""
-    started = desk.clock()
-    if desk.due_at is not None and desk.due_at > started + _AHEAD:
+    if desk.due_at is not None and desk.due_at > desk.clock() + _AHEAD:
         raise UsageError(f"the slot {desk.due_at:%Y-%m-%d %H:%M} UTC has not come yet", advice="Look at the clock.")
     with _held(desk, name, job), log.bound(system=name, job=job), ExitStack() as lines:
+        started = desk.clock()
         # Whoever holds the lock knows that nobody else is at work: rows that say otherwise were left by the dead.
         crashed = desk.ledger.crash(name, job, desk.host, started)
         if crashed:

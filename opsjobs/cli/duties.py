@@ -16,9 +16,10 @@ from opsjobs.cli.health import examined
 from opsjobs.cli.metrics import taken
 from opsjobs.cli.runs import pruned
 from opsjobs.cli.setting import now
-from opsjobs.errors import UsageError
+from opsjobs.errors import BackupError, SourceError, UsageError
 
 if TYPE_CHECKING:
+    from opsjobs.cli.keeping import Target
     from opsjobs.cli.setting import Setting
     from opsjobs.model import Run
     from opsjobs.report.document import Report
@@ -58,16 +59,20 @@ def _well(run: Run) -> bool:
     return run.outcome.value in {"succeeded", "partial"}
 
 
+def _whole(run: Run) -> bool:
+    return run.outcome.value == "succeeded"
+
+
 def _health(here: Setting, name: str) -> bool:
     return _well(examined(here, name, send=True).run)
 
 
 def _backup(here: Setting, name: str) -> bool:
-    return _well(backed_up(here, name, keeping.targets(here, name), ({}, {}), fewer=False))
+    return _whole(backed_up(here, name, keeping.targets(here, name), ({}, {}), fewer=False))
 
 
 def _snapshot(here: Setting, name: str) -> bool:
-    return _well(taken(here, name, ({}, {}), head=True, fewer=False))
+    return _whole(taken(here, name, ({}, {}), head=True, fewer=False))
 
 
 def _drill(here: Setting, name: str) -> bool:
@@ -79,18 +84,27 @@ def _drill(here: Setting, name: str) -> bool:
 def _compare(here: Setting, name: str) -> bool:
     """What people changed in each Grafana since a week ago, against the newest complete backup of that time."""
     from opsjobs.jobs import comparison  # noqa: PLC0415 - slow to import
+    from opsjobs.model import Gap  # noqa: PLC0415 - as above
     from opsjobs.runner import present  # noqa: PLC0415 - as above
 
     at = here.due_at or now()
 
+    def page(target: Target) -> Report:
+        shelf = keeping.shelf(here, target)
+        # A young shelf has nothing that old.
+        known = shelf.latest(before=at - timedelta(days=_WEEK)) or shelf.first()
+        return reported(here, target, compared(here, target, known.id if known else "latest"))
+
     def tell() -> Report:
-        pages = []
+        pages, lost = [], []
         for target in keeping.targets(here, name):
-            shelf = keeping.shelf(here, target)
-            # A young shelf has nothing that old.
-            known = shelf.latest(before=at - timedelta(days=_WEEK)) or shelf.first()
-            pages.append(reported(here, target, compared(here, target, known.id if known else "latest")))
-        return comparison.together(pages, f"{_local(here, name):%Y-%m-%d}")
+            try:
+                pages.append(page(target))
+            except (BackupError, SourceError) as error:
+                lost.append((Gap(source=target.label, reason=error.message, advice=error.advice), error))
+        if not pages:
+            raise lost[0][1]
+        return comparison.together(pages, [gap for gap, _ in lost], f"{_local(here, name):%Y-%m-%d}")
 
     with here.desk(name, send=True) as desk:
         return _well(present(name, "compare", f"{_local(here, name):%Y-%m-%d}", desk, tell).run)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 GRACE = timedelta(seconds=60)
 """For what goes on when the scheduler is told to stop."""
+_ORPHANED = 15
+"""Seconds beyond its limit after which a process ends that nobody has ended."""
 _AHEAD = 3
 _SYSTEM = click.option(
     "--system", "name", metavar="NAME", default="all", help="A system of the configuration. Default: each."
@@ -180,6 +182,7 @@ def once(context: click.Context, redactor: Redactor, *, jobs: tuple[str, ...], n
 @click.argument("job")
 @click.argument("systems", nargs=-1)
 @click.option("--slot", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]))
+@click.option("--limit", type=click.IntRange(min=0))
 @click.option("--service", is_flag=True)
 @configured
 @click.pass_obj
@@ -191,6 +194,7 @@ def work(
     job: str,
     systems: tuple[str, ...],
     slot: datetime | None,
+    limit: int | None,
     service: bool,
     file: Path | None,
 ) -> None:
@@ -201,6 +205,9 @@ def work(
         logs.serve(context)
     here = replace(setting(file, redactor), due_at=slot.astimezone(UTC) if slot else None)
     for name in systems:
+        if limit is not None:
+            # Whoever started this ends it sooner, unless it is dead.
+            signal.alarm(limit + _ORPHANED)
         click.echo(f"begin {name}")
         sys.stdout.flush()
         code = attempted(f"{job} of {name}", partial(duties.run, here, job, name), redactor.redact)
@@ -213,11 +220,12 @@ def supervised(here: Setting, *options: str) -> Supervisor:
     from opsjobs.schedule.launch import Launcher  # noqa: PLC0415 - slow to import
     from opsjobs.schedule.supervision import Supervisor  # noqa: PLC0415 - as above
 
-    def command(job: str, slot: datetime | None) -> Sequence[str]:
+    def command(job: str, slot: datetime | None, limit: timedelta) -> Sequence[str]:
         program = [sys.executable, "-m", "opsjobs", *(["--debug"] if _LOG.isEnabledFor(logging.DEBUG) else [])]
         which = ["--config", str(here.file.absolute())] if here.file else []
         when = ["--slot", f"{slot:%Y-%m-%dT%H:%M:%S%z}"] if slot else []
-        return [*program, "schedule", "work", *which, *when, *options, job]
+        long = ["--limit", f"{limit.total_seconds():.0f}"]
+        return [*program, "schedule", "work", *which, *when, *long, *options, job]
 
     form = "json" if log.in_json() else "text"
     # A service has no home where charts could keep what they found out about fonts.

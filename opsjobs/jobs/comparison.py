@@ -44,18 +44,19 @@ def page(
     )
 
 
-def together(reports: Sequence[Report], slot: str) -> Report:
-    """The comparisons of several Grafanas of a system as one report of a slot."""
+def together(reports: Sequence[Report], lost: Sequence[Gap], slot: str) -> Report:
+    """The comparisons of the Grafanas of a system as one report of a slot, with those that could not be compared."""
     first = replace(reports[0], slot=slot)
-    if len(reports) == 1:
+    if len(reports) == 1 and not lost:
         return first
+    verdicts = [f"{each.title}: {each.verdict}" for each in reports]
     return replace(
         first,
         title="Grafana, compared",
         window=Window(start=min(each.window.start for each in reports), end=max(each.window.end for each in reports)),
-        status=Status.worst(each.status for each in reports),
-        complete=all(each.complete for each in reports),
-        verdict="; ".join(f"{each.title}: {each.verdict}" for each in reports),
+        status=Status.worst([*(each.status for each in reports), *(Status.UNKNOWN for _ in lost)]),
+        complete=not lost and all(each.complete for each in reports),
+        verdict="; ".join([*verdicts, *(f"{each.source} could not be compared" for each in lost)]),
         tally=tuple(
             Fact(name=word, value=str(sum(int(each.tally[place].value) for each in reports)))
             for place, word in enumerate(_TALLIED)
@@ -65,7 +66,7 @@ def together(reports: Sequence[Report], slot: str) -> Report:
             for number, each in enumerate(reports)
             for section in each.sections
         ),
-        gaps=tuple(gap for each in reports for gap in each.gaps),
+        gaps=(*lost, *(gap for each in reports for gap in each.gaps)),
     )
 
 

@@ -29,8 +29,8 @@ class Supervisor:
 
     ledger: Callable[[], AbstractContextManager[Ledger]]
     launcher: Launcher
-    command: Callable[[str, datetime | None], Sequence[str]]
-    """The command for a job and its slot; the systems come behind it."""
+    command: Callable[[str, datetime | None, timedelta], Sequence[str]]
+    """The command for a job, its slot, and how long it may take for a system; the systems come behind it."""
     clock: Callable[[], datetime]
     host: str
 
@@ -60,7 +60,7 @@ class Supervisor:
     def carry_out(self, batch: Batch, slot: datetime, systems: Sequence[str]) -> dict[str, int]:
         """Run a slot for some systems of a batch; the code of each that was begun."""
         codes: dict[str, int] = {}
-        for ended in self.launcher.run(self.command(batch.job, slot), systems, batch.limit):
+        for ended in self.launcher.run(self.command(batch.job, slot, batch.limit), systems, batch.limit):
             codes[ended.system] = ended.code if ended.end is End.LEFT else FAILED
             if ended.end is not End.LEFT:
                 self._close(batch, slot, ended)
@@ -106,6 +106,6 @@ class Supervisor:
             if not systems:
                 return
             time.sleep(_PAUSE if number else 0)
-            looked = self.launcher.run(self.command("health", None), sorted(systems), _LOOK)
+            looked = self.launcher.run(self.command("health", None, _LOOK), sorted(systems), _LOOK)
             # One that went on meanwhile may have read the ledger before.
             systems = {each.system for each in looked if each.end is End.LEFT and each.code == TAKEN}

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from opsjobs.cli.duties import DUTIES
 from opsjobs.timetable import DEFAULTS
 from tests.contract.test_backup import furnish
-from tests.e2e.test_dashboards import grafana
+from tests.e2e.test_dashboards import Place, grafana, serving
 
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 
@@ -52,6 +53,34 @@ def test_backup_drill_comparison_and_what_is_old_are_done_for_their_slots(tmp_pa
         text = Path(page).read_text()
         assert "Made since &lt;then&gt;" in text and "added" in text
         assert {each["path"].rsplit(".", 1)[1] for each in run["artifacts"]} == {"html", "pdf", "txt", "json"}
+
+
+def test_of_two_grafanas_one_is_compared_although_the_other_does_not_answer(tmp_path):
+    with serving("9.4.0") as main, ExitStack() as until:
+        staging = until.enter_context(serving("9.4.0"))
+        place = Place(tmp_path, main=main, staging=staging)
+        for server in (main, staging):
+            furnish(server.double)
+        assert work(place, "backup").stdout.endswith("end pratikoai 0\n")
+        main.double.add_dashboard({"panels": []}, uid="new-one", title="Made since then")
+        until.close()
+        done = work(place, "compare")
+        assert done.stdout.endswith("end pratikoai 0\n"), done.stderr
+        run = last(place)
+    assert (run["job"], run["outcome"], run["status"]) == ("compare", "partial", "UNKNOWN")
+    text = next(each["path"] for each in run["artifacts"] if each["path"].endswith("report.txt"))
+    said = Path(text).read_text()
+    assert "Made since then" in said and "pratikoai, staging could not be compared" in said
+
+
+def test_a_backup_that_is_not_whole_is_not_well(tmp_path):
+    with grafana(tmp_path) as (place, double):
+        furnish(double)
+        double.add_dashboard({"panels": []}, uid="bad", title="Bad")
+        double.faults.fail(500, "database is locked", uid="bad")
+        done = work(place, "backup")
+        assert done.stdout == "begin pratikoai\nend pratikoai 1\n", done.stderr
+        assert last(place)["outcome"] == "partial"
 
 
 def test_a_slot_is_run_once_and_the_second_says_so_without_a_run(tmp_path):

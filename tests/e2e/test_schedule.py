@@ -282,6 +282,25 @@ def test_a_slot_that_is_to_come_and_one_that_is_none_are_refused(site):
     assert site.run("schedule", "once", "sweep").returncode == 64
 
 
+def test_what_a_scheduler_left_behind_ends_by_itself_when_its_time_is_over(site):
+    when, inbox = line(), Slow()
+    with mail_server(inbox) as port:
+        site.configure({"daily": f"{{cron: '{when}', limit: 10s}}"}, port=port)
+        once = site.start("schedule", "once")
+        run = site.running()
+        until(lambda: inbox.waiting)
+        once.kill()
+        assert alive(run["pid"])
+        until(lambda: not alive(run["pid"]), 60)
+        inbox.first = 99
+        assert site.run("schedule", "once").returncode == 0
+    assert [(row["outcome"], row["due_at"]) for row in site.runs(job="daily")] == [
+        ("crashed", slot_of(when)),
+        ("partial", slot_of(when)),
+    ]
+    assert recipients(inbox) == sorted(TO)
+
+
 @contextlib.contextmanager
 def little_room(folder, size="400k"):
     """A disk that is soon full."""

@@ -44,7 +44,7 @@ class Desk:
         self.supervisor = Supervisor(
             ledger=self.ledger,
             launcher=Launcher(environment=dict(os.environ)),
-            command=lambda job, slot: [sys.executable, str(folder / "child.py"), str(folder), job],
+            command=lambda job, slot, limit: [sys.executable, str(folder / "child.py"), str(folder), job],
             clock=lambda: DUE + timedelta(minutes=5),
             host="here",
         )
