@@ -105,9 +105,9 @@ native: $(VENV)/.installed
 	  elif command -v brew >/dev/null; then brew install pango; \
 	  else echo "PDFs need native libraries that only an administrator can install: sudo apt-get install $(NATIVE)"; fi; }
 
-# Tests use real servers. Prometheus is fetched by the tests themselves; PostgreSQL, Redis, Alertmanager, exporters and a
-# parser of compose files have to be installed, without a cluster or a service of their own. Where one cannot be had, its
-# tests are skipped by name.
+# Tests use real servers and a real browser. Prometheus is fetched by the tests themselves; PostgreSQL, Redis,
+# Alertmanager, exporters, a parser of compose files and Chromium have to be installed, without a cluster or a service of
+# their own. Where one cannot be had, its tests are skipped by name.
 servers:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
 	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
@@ -132,4 +132,9 @@ servers:
 	    for unit in $(SERVICES); do \
 	      [ -e /etc/systemd/system/$$unit.service ] || ln -s /dev/null /etc/systemd/system/$$unit.service; done; \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SERVICES) docker-compose >/dev/null; \
+	  fi; }
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    echo "Installing Chromium for the tests"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	  fi; }

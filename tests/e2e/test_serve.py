@@ -229,7 +229,7 @@ def test_it_can_be_started_and_stopped_in_a_thread(root):
 def browser():
     if CHROMIUM is None:
         if os.environ.get("CI") == "true":
-            pytest.fail("no Chromium")
+            pytest.fail("no Chromium: install the package chromium")
         pytest.skip("no Chromium on the PATH")
     from playwright.sync_api import sync_playwright
 
