@@ -7,9 +7,11 @@ is not known is `None` together with a `Quality` and a reason in words, never a 
 from __future__ import annotations
 
 import enum
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
+from operator import attrgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -106,7 +108,10 @@ class Series:
 
     def within(self, window: Window) -> tuple[Sample, ...]:
         """The samples that belong to the window."""
-        return tuple(sample for sample in self.samples if window.holds(sample.time))
+        first, last = (
+            bisect_right(self.samples, at.timestamp(), key=attrgetter("time")) for at in (window.start, window.end)
+        )
+        return self.samples[first:last]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

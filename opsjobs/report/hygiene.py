@@ -66,11 +66,10 @@ def _value(value: object, name: str, redact: Callable[[str], str]) -> object:
     """One value of the tree; `name` is the field it stands in."""
     if isinstance(value, str):
         return _text(redact(value), _LENGTHS.get(name, _USUAL_LENGTH), keep_lines=name == "query")
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if isinstance(value, float | Sample):
+        return _finite(value)
     if isinstance(value, tuple):
-        items = (_value(item, name, redact) for item in value)
-        return Sample._make(items) if isinstance(value, Sample) else tuple(items)
+        return tuple(_value(item, name, redact) for item in value)
     if isinstance(value, Mapping):
         return {_value(key, name, redact): _value(item, name, redact) for key, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -79,6 +78,13 @@ def _value(value: object, name: str, redact: Callable[[str], str]) -> object:
         }
         return dataclasses.replace(value, **fields)
     return value
+
+
+def _finite(value: float | Sample) -> float | Sample | None:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    # There are many, and most are as they should be.
+    return value if value.value is None or math.isfinite(value.value) else value._replace(value=None)
 
 
 def _text(text: str, length: int, *, keep_lines: bool) -> str:

@@ -62,7 +62,7 @@ class Stage:
         return Supervisor(
             ledger=self.ledger,
             launcher=self.launcher,
-            command=lambda job, slot: [sys.executable, str(self.folder / "child.py"), str(self.folder), job],
+            command=lambda job, slot, limit: [sys.executable, str(self.folder / "child.py"), str(self.folder), job],
             clock=lambda: datetime.now(UTC),
             host="here",
         )
