@@ -347,6 +347,9 @@ def _begun(desk: Desk, name: str, job: str, slot: str) -> Iterator[tuple[Run, Se
             finally:
                 for witness in desk.witnesses if mine else ():
                     witness.failed(ended, error)
+            if not mine and isinstance(error, OpsjobsError):
+                # It failed of what took it over, such as a session of the ledger that was ended.
+                desk.ledger.still(run)
             raise
 
 

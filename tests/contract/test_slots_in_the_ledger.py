@@ -347,8 +347,15 @@ def test_a_slot_that_another_process_is_at_is_left_to_it_at_once(ledger, tmp_pat
             attend("shop", "daily", "x", _desk(ledger, tmp_path, lambda: DUE), _never)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt()])
-def test_a_run_that_fails_after_it_was_taken_over_tells_nobody_of_it(ledger, tmp_path, error):
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (RuntimeError("broken"), RuntimeError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (LedgerError("the session was ended"), SlotLost),
+    ],
+)
+def test_a_run_that_fails_after_it_was_taken_over_tells_nobody_of_it(ledger, tmp_path, error, raised):
     told = Told()
 
     def overtaken(still):
@@ -356,7 +363,7 @@ def test_a_run_that_fails_after_it_was_taken_over_tells_nobody_of_it(ledger, tmp
         ledger.start(run(2, started_at=DUE + HOUR))
         raise error
 
-    with pytest.raises(type(error)):
+    with pytest.raises(raised):
         attend("shop", "daily", "x", _desk(ledger, tmp_path, lambda: DUE, told), overtaken)
     assert told.said == ["started"]
     assert slot_of(ledger).run_id == "r2"

@@ -143,6 +143,8 @@ def test_one_that_was_stopped_while_another_took_over_does_nothing_more(sites, p
         stopped.configure({"daily": when}, port=held, more=ping)
         once = stopped.start("schedule", "once")
         child = stopped.running()["pid"]
+        # That it has begun is told beside the row, not with it.
+        until(lambda: server.requests)
         os.killpg(child, signal.SIGSTOP)
         before = list(silent.mails)
         end_sessions(postgresql_url)
