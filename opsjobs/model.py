@@ -613,6 +613,10 @@ class Outcome(enum.Enum):
     CRASHED = "crashed"
 
 
+WHOLE = ("backup", "drill", "snapshot")
+"""Jobs that did their work only when nothing of it is missing; of the others also a part is worth having."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Artifact:
     """A file that a run made."""

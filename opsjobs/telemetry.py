@@ -3,7 +3,7 @@
 Everything is a gauge: rows of the ledger are removed in time, so nothing in it only grows. The name of a job is the
 label `job_name`, because `job` is Prometheus' own word for what it scrapes, and a Pushgateway overwrites it.
 
-To add a metric: a function that yields its families, and its name in `_FAMILIES`; docs/archive.md lists them.
+To add a metric: a function that yields its families, and a line in `families`; docs/archive.md lists them.
 """
 
 from __future__ import annotations

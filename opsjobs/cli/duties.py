@@ -56,11 +56,9 @@ def _local(here: Setting, name: str) -> datetime:
 
 
 def _well(run: Run) -> bool:
-    return run.outcome.value in {"succeeded", "partial"}
+    from opsjobs.model import WHOLE, Outcome  # noqa: PLC0415 - slow to import
 
-
-def _whole(run: Run) -> bool:
-    return run.outcome.value == "succeeded"
+    return run.outcome is Outcome.SUCCEEDED or (run.outcome is Outcome.PARTIAL and run.job not in WHOLE)
 
 
 def _health(here: Setting, name: str) -> bool:
@@ -68,11 +66,11 @@ def _health(here: Setting, name: str) -> bool:
 
 
 def _backup(here: Setting, name: str) -> bool:
-    return _whole(backed_up(here, name, keeping.targets(here, name), ({}, {}), fewer=False))
+    return _well(backed_up(here, name, keeping.targets(here, name), ({}, {}), fewer=False))
 
 
 def _snapshot(here: Setting, name: str) -> bool:
-    return _whole(taken(here, name, ({}, {}), head=True, fewer=False))
+    return _well(taken(here, name, ({}, {}), head=True, fewer=False))
 
 
 def _drill(here: Setting, name: str) -> bool:

@@ -11,10 +11,8 @@ from sqlalchemy.engine import Connection
 
 from opsjobs.errors import SlotLost
 from opsjobs.ledger import tables
-from opsjobs.model import Artifact, Outcome, Run, Status
+from opsjobs.model import WHOLE, Artifact, Outcome, Run, Status
 
-WHOLE = ("backup", "drill", "snapshot")
-"""Jobs that did their work only when nothing of it is missing."""
 _TABLE = tables.runs
 DONE = sa.or_(
     _TABLE.c.outcome == Outcome.SUCCEEDED.value,

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from opsjobs import promql, words
+from opsjobs.model import WHOLE
 from opsjobs.stack import values
 from opsjobs.stack.plan import Plan
 from opsjobs.stack.rule import AlertRule, Metrics
@@ -69,11 +70,13 @@ def _late(plan: Plan, job: str, allowed: int) -> AlertRule:
 
 def _failed(plan: Plan) -> AlertRule:
     series = _series("opsjobs_last_run_outcome", plan, job_name="daily", outcome="failed")
-    outcome = 'outcome!~"succeeded|partial"'
+    of = f"opsjobs_last_run_outcome{{system={promql.quote(plan.name)}"
+    failed = f'{of}, outcome!~"succeeded|partial"}}'
+    not_whole = f'{of}, job_name=~"{"|".join(WHOLE)}", outcome="partial"}}'
     return _rule(
         plan,
         "OpsjobsJobFailed",
-        expr=f"max by (job_name) (opsjobs_last_run_outcome{{system={promql.quote(plan.name)}, {outcome}}}) == 1",
+        expr=f"max by (job_name) ({failed} or {not_whole}) == 1",
         summary="A job of opsjobs has failed",
         description=f"The last run of {values.HERE} did not do its work.",
         watch=Metrics(well={series: 0}, ill={series: 1}, labels={"job_name": "daily"}, found="daily"),

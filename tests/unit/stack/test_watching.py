@@ -97,6 +97,24 @@ def test_a_rule_that_says_something_else_fails_its_tests(was, becomes, tmp_path,
     assert code != 0
 
 
+def test_a_backup_that_is_not_whole_has_failed_and_a_report_in_parts_has_not(tmp_path, binaries):
+    (rule,) = [each for each in watching.rules(planned("pratikoai", own=SERVED)) if each.name == "OpsjobsJobFailed"]
+    outcomes = {("backup", "partial"): 1, ("daily", "partial"): 1, ("drill", "succeeded"): 1, ("costs", "crashed"): 1}
+    series = [
+        {
+            "series": f'opsjobs_last_run_outcome{{system="pratikoai",job_name="{job}",outcome="{how}"}}',
+            "values": f"{one}",
+        }
+        for (job, how), one in outcomes.items()
+    ]
+    found = [{"labels": f'{{job_name="{job}"}}', "value": 1} for job in ("backup", "costs")]
+    asked = {"expr": rule.expr, "eval_time": "0m", "exp_samples": found}
+    tests = {"rule_files": [], "tests": [{"interval": "1m", "input_series": series, "promql_expr_test": [asked]}]}
+    put(tmp_path, {"own.test.yml": declaration.written(tests)})
+    code, said = promtool(binaries, tmp_path, "test", "rules", str(tmp_path / "own.test.yml"))
+    assert code == 0, said
+
+
 def test_jobs_may_be_late_after_other_times():
     own = replace(SERVED, late={"daily": 3600})
     late = [each for each in watching.rules(planned("pratikoai", own=own)) if "Late" in each.name]
