@@ -70,7 +70,7 @@ def free() -> int:
 
 
 class Meter(threading.Thread):
-    """The memory and the processor time of a process and all that it starts, looked at each second."""
+    """The memory of a process and all that it starts, looked at each second."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)

@@ -38,12 +38,12 @@ _OUTCOMES: Mapping[Outcome, Sign] = MappingProxyType(
 )
 _AHEAD = timedelta(days=14)
 """A slot that lies further ahead than this is none by the calendar."""
-_DID_ITS_WORK = {Outcome.SUCCEEDED, Outcome.PARTIAL}
+_SAYS_WHAT_IT_FOUND = {Outcome.SUCCEEDED, Outcome.PARTIAL}
 
 
 def of(run: Run) -> tuple[Sign, ...]:
     """What a run found, and how it went where that is not all there is to say."""
-    if run.outcome not in _DID_ITS_WORK:
+    if run.outcome not in _SAYS_WHAT_IT_FOUND:
         return (_OUTCOMES.get(run.outcome, Sign("missed", run.outcome.value.upper())),)
     found = Sign(run.status.name.lower(), run.status.name) if run.status else Sign("unknown", "NOTHING SAID")
     return (found,) if run.outcome is Outcome.SUCCEEDED else (found, _PARTIAL)
